@@ -1,0 +1,169 @@
+"""What an answer reaches that knows little: the lines that accuracies are read against.
+
+Every line is a percentage. Shapes: N rows (sites), R training rows, K classes, E experiments.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rxrx_lib.evaluation.columns import columns
+
+
+def uniform_line(categories: int) -> float:
+    """Accuracy of a guess with equal odds: 1/E for experiments, 1/K for classes.
+
+    Parameters
+    ----------
+    categories
+        Number of experiments or classes, at least 1.
+
+    Returns
+    -------
+    float
+        Percent, above 0 to 100.
+
+    Raises
+    ------
+    ValueError
+        For fewer than one category.
+
+    Examples
+    --------
+    The paper's chance level of batch classification:
+
+    >>> round(uniform_line(51), 2)
+    1.96
+    """
+    if categories < 1:
+        raise ValueError(f"categories is {categories}, expected at least 1")
+    return 100.0 / categories
+
+
+def majority_line(label: ArrayLike) -> float:
+    """Accuracy of the best constant answer: the share of the most common label.
+
+    Parameters
+    ----------
+    label
+        True labels of the rows that are answered, (N,).
+
+    Returns
+    -------
+    float
+        Percent, above 0 to 100.
+
+    Raises
+    ------
+    ValueError
+        For no rows.
+
+    Examples
+    --------
+    >>> majority_line(["EMPTY", "EMPTY", "s1", "s2"])
+    50.0
+    """
+    (labels,) = columns(label=label)
+    counts = np.unique(labels, return_counts=True)[1]
+    return float(100.0 * counts.max() / counts.sum())
+
+
+def cell_type_line(
+    train_cell_type: ArrayLike,
+    train_experiment: ArrayLike,
+    test_cell_type: ArrayLike,
+    test_experiment: ArrayLike,
+) -> float:
+    """Batch classification accuracy of an embedding that knows only the cell type.
+
+    Its best answer is the training experiment with most sites of that cell type; among equals it
+    draws, and the expected accuracy is given. Where all experiments are of one size it is the
+    number of cell types over the number of experiments, 4/51 = 7.8 % in RxRx1.
+
+    Parameters
+    ----------
+    train_cell_type, train_experiment
+        Cell type and experiment of the training sites, (R,).
+    test_cell_type, test_experiment
+        The same of the test sites, (N,).
+
+    Returns
+    -------
+    float
+        Percent, 0 to 100.
+
+    Raises
+    ------
+    ValueError
+        For arrays that are empty or whose lengths do not match.
+
+    Examples
+    --------
+    >>> cell_type_line(["RPE", "RPE", "U2OS"], ["R1", "R2", "U1"], ["RPE", "U2OS"], ["R1", "U1"])
+    75.0
+    """
+    return _line_knowing(train_cell_type, train_experiment, test_cell_type, test_experiment)
+
+
+def class_line(
+    train_sirna_id: ArrayLike,
+    train_experiment: ArrayLike,
+    test_sirna_id: ArrayLike,
+    test_experiment: ArrayLike,
+) -> float:
+    """Batch classification accuracy of an embedding that knows only the class.
+
+    As `cell_type_line`, with the siRNA in place of the cell type. In a split by well the
+    experiments that a class has in training are just those that it lacks in the test, so this
+    line can lie below `uniform_line`: an accuracy below 1/E is then no sign of invariance.
+
+    Parameters
+    ----------
+    train_sirna_id, train_experiment
+        Class and experiment of the training sites, (R,).
+    test_sirna_id, test_experiment
+        The same of the test sites, (N,).
+
+    Returns
+    -------
+    float
+        Percent, 0 to 100.
+
+    Raises
+    ------
+    ValueError
+        For arrays that are empty or whose lengths do not match.
+
+    Examples
+    --------
+    Two treatments with one well in each of two experiments, split by well:
+
+    >>> class_line([0, 1], ["A", "B"], [0, 1], ["B", "A"])
+    0.0
+    """
+    return _line_knowing(train_sirna_id, train_experiment, test_sirna_id, test_experiment)
+
+
+def _line_knowing(
+    train_known: ArrayLike,
+    train_experiment: ArrayLike,
+    test_known: ArrayLike,
+    test_experiment: ArrayLike,
+) -> float:
+    """Answer with the commonest training experiment of what is known; expected accuracy."""
+    train_rows = columns(train_known=train_known, train_experiment=train_experiment)
+    test_rows = columns(test_known=test_known, test_experiment=test_experiment)
+    known, experiment = (
+        np.unique(np.concatenate(column), return_inverse=True)[1]
+        for column in zip(train_rows, test_rows, strict=True)
+    )
+    train = slice(train_rows[0].size)
+    test = slice(train_rows[0].size, None)
+    sites = np.zeros((known.max() + 1, experiment.max() + 1))
+    np.add.at(sites, (known[train], experiment[train]), 1.0)
+    # What was never seen in training gives no hint: the answer is that of all training rows.
+    sites[sites.sum(axis=1) == 0] = sites.sum(axis=0)
+    favourite = sites == sites.max(axis=1, keepdims=True)
+    odds = favourite / favourite.sum(axis=1, keepdims=True)
+    return float(100.0 * odds[known[test], experiment[test]].mean())

@@ -1,0 +1,252 @@
+"""From a run's predictions.npz alone to the numbers of its metrics.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rxrx_lib.evaluation.metrics import (
+    accuracy_by,
+    batch_classification_accuracy,
+    perturbation_accuracy,
+    top_accuracy,
+    well_accuracy,
+)
+from rxrx_lib.evaluation.probes import linear_probe, mlp_probe
+from rxrx_lib.evaluation.reference_lines import (
+    cell_type_line,
+    class_line,
+    majority_line,
+    uniform_line,
+)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+SPLIT_UNITS = {"separated": ("experiment",), "stratified": ("site", "well")}
+COLUMNS = (
+    "site_id",
+    "well_id",
+    "plate",
+    "experiment",
+    "cell_type",
+    "well_type",
+    "sirna_id",
+    "side",
+    "predicted_experiment",
+)
+MATRICES = ("top_sirna_id", "top_logit", "embedding")
+TOP = 5
+
+
+def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
+    """Give every number that one run's predictions allow.
+
+    Parameters
+    ----------
+    predictions
+        The arrays of predictions.npz by name, as `validate_predictions` describes them.
+    seed
+        Of the multi-layer probe, 0 to 2**32 - 1.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. All accuracies are per site of the test side and in percent, unless the
+        name says otherwise; a number that does not apply to the run is absent.
+
+        ``split``, ``unit``; ``classes`` (K, of the siRNA head), ``test_sites``, ``test_wells``,
+        ``test_classes`` and ``test_experiments`` (those that occur);
+        ``accuracy`` (micro, all classes), ``accuracy_macro``, ``accuracy_treatments``,
+        ``accuracy_controls`` (positive and EMPTY), ``accuracy_wells`` (per well, logits summed),
+        ``accuracy_top5`` (where five classes or all were kept); ``by_experiment`` and
+        ``by_cell_type``, dicts; ``chance_accuracy`` (100/K) and ``majority_accuracy`` (the best
+        constant answer).
+
+        Stratified runs: ``batch_classification_accuracy`` (the head that was trained along) and
+        ``line_uniform``. With embeddings also ``batch_probe_linear``, ``batch_probe_mlp``,
+        ``line_cell_type`` and ``line_class``.
+
+        With embeddings, either split: ``cell_type_probe`` (linear, training side to test side)
+        and ``line_cell_type_majority``, where training knows more than one cell type.
+
+    Raises
+    ------
+    ValueError
+        As `validate_predictions`.
+    """
+    arrays = {name: np.asarray(predictions[name]) for name in predictions}
+    validate_predictions(arrays)
+    test = _side(arrays, "test")
+    metrics = _counts(arrays, test) | _accuracies(test, int(arrays["classes"]))
+    stratified = str(arrays["split"]) == "stratified"
+    if stratified:
+        metrics |= _experiment_head(test)
+    if "embedding" in arrays:
+        train = _side(arrays, "train")
+        metrics |= _cell_type_probe(train, test)
+        if stratified:
+            metrics |= _experiment_probes(train, test, seed)
+    return metrics
+
+
+def validate_predictions(predictions: Arrays) -> None:
+    """Raise a ValueError that names the array at fault, if one is.
+
+    Parameters
+    ----------
+    predictions
+        Scalars ``split`` (separated, stratified), ``unit`` (experiment for the one; site or well
+        for the other) and ``classes`` (K). Columns (N,) as in `COLUMNS`: ``side`` is train or
+        test, ``sirna_id`` a whole number from 0 to K - 1. ``top_sirna_id`` and ``top_logit``,
+        (N, k), best class first. Optional: ``embedding`` (N, D), and then there are rows of both
+        sides.
+
+    Raises
+    ------
+    ValueError
+        For an array that is missing, has another shape or holds a value that it may not.
+    """
+    needed = ("split", "unit", "classes", *COLUMNS, "top_sirna_id", "top_logit")
+    missing = [name for name in needed if name not in predictions]
+    if missing:
+        raise ValueError(f"predictions lack {', '.join(missing)}; predict the run again")
+    _validate_scalars(predictions)
+    _validate_shapes(predictions)
+    _validate_values(predictions)
+
+
+def _validate_scalars(predictions: Arrays) -> None:
+    for name in ("split", "unit", "classes"):
+        if np.shape(predictions[name]) != ():
+            raise ValueError(
+                f"{name} has shape {np.shape(predictions[name])}, expected a single value"
+            )
+    split, unit = str(predictions["split"]), str(predictions["unit"])
+    if split not in SPLIT_UNITS:
+        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLIT_UNITS)}")
+    if unit not in SPLIT_UNITS[split]:
+        raise ValueError(
+            f"unit is {unit!r}, expected {' or '.join(SPLIT_UNITS[split])} for split {split!r}"
+        )
+    if int(predictions["classes"]) < 1:
+        raise ValueError(f"classes is {predictions['classes']}, expected at least 1")
+
+
+def _validate_shapes(predictions: Arrays) -> None:
+    rows = np.size(predictions["site_id"])
+    for name in COLUMNS:
+        if np.shape(predictions[name]) != (rows,):
+            raise ValueError(
+                f"{name} has shape {np.shape(predictions[name])}, expected ({rows},) as site_id"
+            )
+    for name in MATRICES:
+        if name not in predictions:
+            continue
+        shape = np.shape(predictions[name])
+        if len(shape) != 2 or shape[0] != rows or shape[1] == 0:
+            raise ValueError(f"{name} has shape {shape}, expected {rows} rows and a column or more")
+    if np.shape(predictions["top_logit"]) != np.shape(predictions["top_sirna_id"]):
+        raise ValueError(
+            f"top_logit has shape {np.shape(predictions['top_logit'])}, expected "
+            f"{np.shape(predictions['top_sirna_id'])} as top_sirna_id"
+        )
+
+
+def _validate_values(predictions: Arrays) -> None:
+    sides = set(np.unique(predictions["side"]).tolist())
+    expected = {"train", "test"} if "embedding" in predictions else {"test"}
+    if not expected <= sides <= {"train", "test"}:
+        raise ValueError(
+            f"side holds {sorted(sides)}, expected rows of {' and '.join(sorted(expected))}"
+        )
+    if np.unique(predictions["site_id"]).size != np.size(predictions["site_id"]):
+        raise ValueError("site_id names a site twice, expected one row a site")
+    classes = int(predictions["classes"])
+    for name in ("sirna_id", "top_sirna_id"):
+        if np.asarray(predictions[name]).dtype.kind not in "iu":
+            raise ValueError(f"{name} does not hold whole numbers, expected class numbers")
+        low, high = int(np.min(predictions[name])), int(np.max(predictions[name]))
+        if low < 0 or high >= classes:
+            raise ValueError(f"{name} runs from {low} to {high}, expected 0 to {classes - 1}")
+    for name in ("top_logit", "embedding"):
+        if name in predictions and not np.isfinite(predictions[name]).all():
+            raise ValueError(f"{name} holds a value that is not finite; the training diverged")
+    if (np.diff(predictions["top_logit"], axis=1) > 0).any():
+        raise ValueError("top_logit rises along a row, expected the best class first")
+
+
+def _side(arrays: Arrays, side: str) -> dict[str, NDArray[Any]]:
+    rows = arrays["side"] == side
+    return {name: arrays[name][rows] for name in (*COLUMNS, *MATRICES) if name in arrays}
+
+
+def _counts(arrays: Arrays, test: Arrays) -> dict[str, Any]:
+    return {
+        "split": str(arrays["split"]),
+        "unit": str(arrays["unit"]),
+        "classes": int(arrays["classes"]),
+        "test_sites": int(test["site_id"].size),
+        "test_wells": int(np.unique(test["well_id"]).size),
+        "test_classes": int(np.unique(test["sirna_id"]).size),
+        "test_experiments": int(np.unique(test["experiment"]).size),
+    }
+
+
+def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
+    truth, top = test["sirna_id"], test["top_sirna_id"]
+    predicted = top[:, 0]
+    metrics: dict[str, Any] = {
+        "accuracy": perturbation_accuracy(truth, predicted),
+        "accuracy_macro": perturbation_accuracy(truth, predicted, average="macro"),
+        "accuracy_wells": well_accuracy(test["well_id"], truth, top, test["top_logit"]),
+        "chance_accuracy": uniform_line(classes),
+        "majority_accuracy": majority_line(truth),
+    }
+    treatment = test["well_type"] == "treatment"
+    for name, rows in (("accuracy_treatments", treatment), ("accuracy_controls", ~treatment)):
+        if rows.any():
+            metrics[name] = perturbation_accuracy(truth[rows], predicted[rows])
+    best = min(TOP, classes)
+    if top.shape[1] >= best:
+        metrics["accuracy_top5"] = top_accuracy(truth, top, best)
+    for group in ("experiment", "cell_type"):
+        by_group = accuracy_by(test[group], truth, predicted)
+        metrics[f"by_{group}"] = {name: each.accuracy for name, each in by_group.items()}
+    return metrics
+
+
+def _experiment_head(test: Arrays) -> dict[str, Any]:
+    experiment = test["experiment"]
+    return {
+        "batch_classification_accuracy": batch_classification_accuracy(
+            experiment, test["predicted_experiment"], split="stratified"
+        ),
+        "line_uniform": uniform_line(np.unique(experiment).size),
+    }
+
+
+def _experiment_probes(train: Arrays, test: Arrays, seed: int) -> dict[str, Any]:
+    known, asked = train["experiment"], test["experiment"]
+    metrics = {
+        "line_cell_type": cell_type_line(train["cell_type"], known, test["cell_type"], asked),
+        "line_class": class_line(train["sirna_id"], known, test["sirna_id"], asked),
+    }
+    if np.unique(known).size > 1:
+        rows = (train["embedding"], known, test["embedding"], asked)
+        metrics["batch_probe_linear"] = linear_probe(*rows)
+        metrics["batch_probe_mlp"] = mlp_probe(*rows, seed=seed)
+    return metrics
+
+
+def _cell_type_probe(train: Arrays, test: Arrays) -> dict[str, Any]:
+    if np.unique(train["cell_type"]).size < 2:
+        return {}
+    return {
+        "cell_type_probe": linear_probe(
+            train["embedding"], train["cell_type"], test["embedding"], test["cell_type"]
+        ),
+        "line_cell_type_majority": majority_line(test["cell_type"]),
+    }

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.dummy import DummyClassifier
+
+from rxrx_lib.evaluation import reference_lines
+from rxrx_lib.evaluation.reference_lines import (
+    cell_type_line,
+    class_line,
+    majority_line,
+    uniform_line,
+)
+
+
+def equal_experiments(experiments: dict[str, int], sites: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Cell types and experiments of a screen with so many equal experiments a cell type."""
+    names = [(cell, f"{cell}-{i}") for cell, count in experiments.items() for i in range(count)]
+    cell_type, experiment = np.repeat(np.array(names), sites, axis=0).T
+    return cell_type, experiment
+
+
+def test_every_example_in_the_docstrings_holds() -> None:
+    outcome = doctest.testmod(reference_lines)
+    assert outcome.failed == 0
+    assert outcome.attempted >= 4
+
+
+def test_the_uniform_line_of_rxrx1_is_the_papers_chance_level() -> None:
+    assert uniform_line(51) == pytest.approx(1.9608, abs=1e-4)
+    assert uniform_line(1139) == pytest.approx(0.0878, abs=1e-4)
+
+
+def test_the_uniform_line_needs_a_category() -> None:
+    with pytest.raises(ValueError, match="categories is 0"):
+        uniform_line(0)
+
+
+def test_the_majority_line_is_sklearns_most_frequent_dummy() -> None:
+    label = np.random.default_rng(0).integers(0, 5, 77)
+    dummy = DummyClassifier(strategy="most_frequent").fit(label.reshape(-1, 1), label)
+    assert majority_line(label) == pytest.approx(100 * dummy.score(label.reshape(-1, 1), label))
+
+
+def test_with_equal_experiments_the_cell_type_line_is_cell_types_over_experiments() -> None:
+    screen = equal_experiments({"HUVEC": 24, "RPE": 11, "HEPG2": 11, "U2OS": 5})
+    assert cell_type_line(*screen, *screen) == pytest.approx(100 * 4 / 51)
+
+
+def test_with_one_cell_type_and_equal_experiments_both_lines_agree() -> None:
+    screen = equal_experiments({"HUVEC": 7})
+    assert cell_type_line(*screen, *screen) == pytest.approx(uniform_line(7))
+
+
+def test_the_cell_type_line_answers_with_the_largest_training_experiment() -> None:
+    train = ["RPE"] * 3, ["R1", "R2", "R2"]
+    test = ["RPE"] * 4, ["R1", "R1", "R1", "R2"]
+    assert cell_type_line(*train, *test) == 25.0
+
+
+def test_equal_favourites_are_drawn_and_their_expected_accuracy_is_given() -> None:
+    train = [0, 0, 0, 0], ["A", "B", "A", "B"]
+    assert class_line(*train, [0, 0, 0, 0], ["A", "B", "B", "C"]) == pytest.approx(100 * 3 / 4 / 2)
+
+
+def test_a_class_never_trained_gets_the_answer_of_all_training_rows() -> None:
+    train = [0, 0, 1], ["A", "A", "B"]
+    assert class_line(*train, [5, 5], ["A", "B"]) == 50.0
+
+
+def test_the_class_line_falls_below_one_over_e_when_wells_are_kept_apart() -> None:
+    # Six treatments, one well in each of three experiments; every class tests another experiment.
+    sirna = np.repeat(np.arange(6), 3)
+    experiment = np.tile(np.array(["A", "B", "C"]), 6)
+    test = np.arange(18) % 3 == sirna % 3
+    line = class_line(sirna[~test], experiment[~test], sirna[test], experiment[test])
+    assert line == 0.0
+    assert line < uniform_line(3)
+
+
+def test_the_class_line_of_a_split_by_site_is_one_over_e() -> None:
+    sirna, experiment = np.repeat(np.arange(6), 3), np.tile(np.array(["A", "B", "C"]), 6)
+    assert class_line(sirna, experiment, sirna, experiment) == pytest.approx(uniform_line(3))
+
+
+@given(seed=st.integers(0, 2**31))
+def test_the_line_is_the_accuracy_of_the_best_guess_averaged_over_draws_among_ties(
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    known, experiment = rng.integers(0, 3, 15), rng.choice(["A", "B", "C", "D"], 15)
+    asked, truth = rng.integers(0, 3, 9), rng.choice(["A", "B", "C", "D", "E"], 9)
+    hits = []
+    for value, answer in zip(asked, truth, strict=True):
+        seen = list(experiment[known == value]) or list(experiment)
+        most = max(seen.count(name) for name in set(seen))
+        tied = [name for name in set(seen) if seen.count(name) == most]
+        hits.append(tied.count(answer) / len(tied))
+    assert class_line(known, experiment, asked, truth) == pytest.approx(100 * np.mean(hits))
+
+
+def test_a_line_refuses_columns_of_different_lengths() -> None:
+    with pytest.raises(ValueError, match=r"train_known \(2,\), train_experiment \(1,\)"):
+        cell_type_line(["a", "b"], ["A"], ["a"], ["A"])
