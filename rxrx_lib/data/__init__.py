@@ -1,0 +1,1 @@
+"""What a screen is on disk and how it becomes minibatches."""

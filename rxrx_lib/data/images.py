@@ -1,0 +1,54 @@
+"""The pixels of a screen, however they are kept: the packed store or the PNG tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rxrx_lib.data import metadata, packed_store, png_tree
+from rxrx_lib.data.packed_store import PackedImages, pack
+from rxrx_lib.data.png_tree import CHANNELS, ImageError, PngTree, site_paths
+
+__all__ = [
+    "CHANNELS",
+    "ImageError",
+    "Images",
+    "PackedImages",
+    "PngTree",
+    "open_images",
+    "pack",
+    "site_paths",
+]
+
+Images = PngTree | PackedImages
+
+
+def open_images(root: Path | str) -> Images:
+    """Open the images of a screen: the packed store where there is one, else the PNG tree.
+
+    The result has `sites` (N), `image_size` (pixels) and
+    `read(rows, channels=None) -> uint8 (B, C, H, W)`: `rows` are positions in the metadata's
+    order, in any order and repeated at will; `channels` count from 1 to 6 and come in the order
+    asked for (default: all six). It can be pickled, and several processes can read at once.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the screen, with `metadata.csv`.
+
+    Returns
+    -------
+    PackedImages or PngTree
+
+    Raises
+    ------
+    metadata.MetadataError
+        If the metadata has faults.
+    ImageError
+        If the store does not belong to the metadata, or no PNG can be read. `read` raises it for
+        a PNG that is missing, broken, of another size or not 8-bit grey; it reads only the
+        channels asked for, so others may be absent. ValueError for rows and channels out of range.
+    """
+    table = metadata.load(root)
+    if packed_store.is_packed(root):
+        return packed_store.open_packed(root)
+    return png_tree.open_tree(table, root)

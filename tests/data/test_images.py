@@ -1,0 +1,257 @@
+"""Pixels: the PNG tree and the packed store return the same ones, and say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import pickle
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from rxrx_lib.data import atomic, images, metadata
+from rxrx_lib.data.check import check
+from tests.data.screens import png_path, screen_table, write_screen
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "hepg2-08_plate1_b02"
+EXPERIMENTS = {"HUVEC-01": "train", "RPE-01": "test"}
+
+
+@pytest.fixture(scope="module")
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("screen")
+    write_screen(root, EXPERIMENTS, image_size=8)
+    return root
+
+
+@pytest.fixture(scope="module")
+def packed(screen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("packed") / "screen"
+    shutil.copytree(screen, root)
+    images.pack(root)
+    shutil.rmtree(root / "images")
+    return root
+
+
+@pytest.fixture
+def own(screen: Path, tmp_path: Path) -> Path:
+    """A copy of the screen to spoil."""
+    return Path(shutil.copytree(screen, tmp_path / "screen"))
+
+
+@pytest.fixture(scope="module")
+def pixels(screen: Path) -> np.ndarray:
+    """All pixels (N, 6, H, W), decoded by Pillow alone."""
+    table = metadata.load(screen)
+    paths = [[png_path(screen, table, row, c) for c in range(1, 7)] for row in range(len(table))]
+    return np.stack([[np.asarray(Image.open(path)) for path in site] for site in paths])
+
+
+@pytest.mark.parametrize("form", ["screen", "packed"])
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_read_returns_the_rows_and_channels_asked_for_in_that_order(
+    form: str, pixels: np.ndarray, request: pytest.FixtureRequest, data: st.DataObject
+) -> None:
+    opened = images.open_images(request.getfixturevalue(form))
+    rows = data.draw(st.lists(st.integers(0, len(pixels) - 1), max_size=6))
+    channels = data.draw(st.none() | st.lists(st.integers(1, 6), min_size=1, max_size=6))
+    came = opened.read(rows, channels)
+    wanted = range(6) if channels is None else [channel - 1 for channel in channels]
+    assert came.dtype == np.uint8
+    np.testing.assert_array_equal(came, pixels[np.array(rows, int)][:, list(wanted)])
+
+
+@pytest.mark.parametrize("form", ["screen", "packed"])
+def test_sites_and_image_size_are_the_screen_s(
+    form: str, pixels: np.ndarray, request: pytest.FixtureRequest
+) -> None:
+    opened = images.open_images(request.getfixturevalue(form))
+    assert (opened.sites, opened.image_size) == (len(pixels), 8)
+
+
+@pytest.mark.parametrize("form", ["screen", "packed"])
+def test_rows_and_channels_out_of_range_are_refused(
+    form: str, request: pytest.FixtureRequest
+) -> None:
+    opened = images.open_images(request.getfixturevalue(form))
+    for rows in ([-1], [opened.sites], [0.5], [[0, 1]]):
+        with pytest.raises(ValueError, match="rows"):
+            opened.read(rows)
+    for channels in ([0], [7], []):
+        with pytest.raises(ValueError, match="expected some of 1 to 6"):
+            opened.read([0], channels)
+
+
+def _read_in_another_process(opened: images.Images) -> bytes:
+    return opened.read([3, 0]).tobytes()
+
+
+@pytest.mark.parametrize("form", ["screen", "packed"])
+def test_an_opened_screen_can_be_sent_to_other_processes(
+    form: str, pixels: np.ndarray, request: pytest.FixtureRequest
+) -> None:
+    opened = images.open_images(request.getfixturevalue(form))
+    expected = opened.read([3, 0]).tobytes()
+    assert pickle.loads(pickle.dumps(opened)).read([3, 0]).tobytes() == expected
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as processes:
+        assert list(processes.map(_read_in_another_process, [opened] * 4)) == [expected] * 4
+    assert expected == pixels[[3, 0]].tobytes()
+
+
+def test_the_manifest_describes_the_store(packed: Path, pixels: np.ndarray) -> None:
+    manifest = json.loads((packed / "packed" / "manifest.json").read_text())
+    assert manifest == {
+        "shape": list(pixels.shape),
+        "channels": [1, 2, 3, 4, 5, 6],
+        "codec": "blosc2 LZ4 level 5 with bitshuffle",
+        "content_sha256": sha256(pixels.tobytes()).hexdigest(),
+        "metadata_sha256": sha256((packed / "metadata.csv").read_bytes()).hexdigest(),
+    }
+
+
+def test_packing_in_threads_gives_the_same_store(own: Path, packed: Path) -> None:
+    images.pack(own, workers=3)
+    for name in ("manifest.json", "images.b2nd"):
+        assert (own / "packed" / name).read_bytes() == (packed / "packed" / name).read_bytes()
+
+
+def test_a_store_packed_from_other_metadata_is_refused_until_packed_again(own: Path) -> None:
+    images.pack(own)
+    table = metadata.load(own)
+    metadata.write(table[::-1], own)
+    with pytest.raises(images.ImageError, match=r"another metadata\.csv.*pack it again"):
+        images.open_images(own)
+    assert [line for line in check(own) if "pack it again" in line] == check(own)
+    images.pack(own)
+    reopened = images.open_images(own)
+    np.testing.assert_array_equal(
+        reopened.read([0])[0, 0], np.asarray(Image.open(png_path(own, table, len(table) - 1, 1)))
+    )
+
+
+def test_packing_again_is_seen_by_a_process_that_has_read_before(own: Path) -> None:
+    images.pack(own)
+    images.open_images(own).read([0])
+    path = png_path(own, metadata.load(own), 0, 2)
+    Image.fromarray(np.full((8, 8), 77, np.uint8)).save(path)
+    images.pack(own)
+    assert (images.open_images(own).read([0], [2]) == 77).all()
+
+
+def test_a_failed_packing_leaves_the_older_store_and_nothing_else(own: Path) -> None:
+    images.pack(own)
+    before = {path: path.read_bytes() for path in (own / "packed").iterdir()}
+    png_path(own, metadata.load(own), 5, 3).unlink()
+    with pytest.raises(images.ImageError, match=r"_w3\.png is missing"):
+        images.pack(own)
+    assert {path: path.read_bytes() for path in (own / "packed").iterdir()} == before
+
+
+def test_a_packing_killed_before_its_manifest_leaves_the_png_tree_in_use(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.pack(own)
+
+    def killed(path: Path, text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(atomic, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        images.pack(own)
+    assert isinstance(images.open_images(own), images.PngTree)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "images.b2nd"])
+def test_a_damaged_store_is_named(own: Path, name: str) -> None:
+    images.pack(own)
+    damaged = own / "packed" / name
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with pytest.raises(images.ImageError, match=rf"{name}.*pack it again"):
+        images.open_images(own)
+
+
+def spoiled(path: Path, how: str) -> None:
+    pixels = np.zeros((8, 8), np.uint8)
+    if how == "missing":
+        path.unlink()
+    elif how == "size":
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(path)
+    elif how == "oblong":
+        Image.fromarray(np.zeros((8, 9), np.uint8)).save(path)
+    elif how == "colour":
+        Image.fromarray(np.stack([pixels] * 3, -1)).save(path)
+    elif how == "sixteen bits":
+        Image.fromarray(pixels.astype(np.uint16)).save(path)
+    elif how == "text":
+        path.write_text("no picture")
+
+
+@pytest.mark.parametrize(
+    ("how", "came"),
+    [
+        ("missing", "is missing; expected an 8-bit grey PNG"),
+        ("size", "has 9 × 9 pixels; expected 8 × 8"),
+        ("oblong", "has 9 × 8 pixels; expected a square"),
+        ("colour", r"colour mode RGB; expected 8-bit grey \(L\)"),
+        ("sixteen bits", r"colour mode I;16; expected 8-bit grey \(L\)"),
+        ("text", "is truncated or no PNG"),
+    ],
+)
+def test_a_wrong_png_is_named_when_its_channel_is_read_and_only_then(
+    own: Path, pixels: np.ndarray, how: str, came: str
+) -> None:
+    path = png_path(own, metadata.load(own), 4, 5)
+    spoiled(path, how)
+    opened = images.open_images(own)
+    np.testing.assert_array_equal(opened.read([4], [1, 6]), pixels[[4]][:, [0, 5]])
+    with pytest.raises(images.ImageError, match=f"{path.name} .*{came}"):
+        opened.read([4])
+
+
+def test_a_png_cut_off_at_any_byte_is_refused(own: Path) -> None:
+    path = png_path(own, metadata.load(own), 0, 1)
+    whole = path.read_bytes()
+    opened = images.open_images(own)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(images.ImageError, match="truncated"):
+            opened.read([0], [1])
+
+
+def test_the_size_comes_from_the_first_png_that_can_be_read(own: Path) -> None:
+    table = metadata.load(own)
+    png_path(own, table, 0, 1).unlink()
+    png_path(own, table, 0, 2).write_bytes(b"")
+    assert images.open_images(own).image_size == 8
+    shutil.rmtree(own / "images")
+    with pytest.raises(images.ImageError, match=r"B02_s1_w1\.png is missing"):
+        images.open_images(own)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the real RxRx1 channels are not here")
+def test_four_real_channels_decode_exactly_and_check_reports_the_two_absent(tmp_path: Path) -> None:
+    table = screen_table({"HEPG2-08": "test"}, treatments=0, positives=0, plates=1).iloc[:1]
+    assert table["site_id"].tolist() == ["HEPG2-08_1_B02_1"]
+    assert table["sirna_id"].tolist() == [1138]
+    metadata.write(table, tmp_path)
+    png_path(tmp_path, table, 0, 1).parent.mkdir(parents=True)
+    for channel in range(1, 5):
+        shutil.copy(REFERENCE / f"w{channel}.png", png_path(tmp_path, table, 0, channel))
+    opened = images.open_images(tmp_path)
+    decoded = [np.asarray(Image.open(REFERENCE / f"w{channel}.png")) for channel in range(1, 5)]
+    np.testing.assert_array_equal(opened.read([0], channels=[1, 2, 3, 4])[0], decoded)
+    assert opened.image_size == 512
+    with pytest.raises(images.ImageError, match=r"B02_s1_w5\.png is missing"):
+        opened.read([0])
+    w5, w6 = check(tmp_path)
+    assert "B02_s1_w5.png is missing" in w5
+    assert "B02_s1_w6.png is missing" in w6

@@ -1,0 +1,220 @@
+"""The two splits: what is on which side, and the margins that the stratified one promises."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rxrx_lib.data import splits
+from tests.data.screens import screen_table
+
+# The release's numbers of experiments, and few enough classes to be quick.
+RELEASE = {"HUVEC": (16, 24), "RPE": (7, 11), "HEPG2": (7, 11), "U2OS": (3, 5)}
+
+
+def screen(counts: dict[str, tuple[int, int]], treatments: int, positives: int) -> pd.DataFrame:
+    experiments = {
+        f"{cell_type}-{number + 1:02d}": "train" if number < train else "test"
+        for cell_type, (train, total) in counts.items()
+        for number in range(total)
+    }
+    return screen_table(experiments, treatments=treatments, positives=positives)
+
+
+def without_wells(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    wells = table["well_id"].unique()
+    kept = np.random.default_rng(seed).random(len(wells)) >= fraction
+    return table[table["well_id"].isin(wells[kept])].reset_index(drop=True)
+
+
+def marked(table: pd.DataFrame, split: splits.Split) -> pd.DataFrame:
+    train = np.zeros(len(table), dtype=bool)
+    train[split.train] = True
+    return table.assign(train=train, control=table["well_type"] != "treatment")
+
+
+def share(table: pd.DataFrame, cell_type: str) -> Fraction:
+    sides = table[table["cell_type"] == cell_type].groupby("experiment")["dataset"].first()
+    return Fraction(int((sides == "train").sum()), len(sides))
+
+
+def surplus(units: pd.DataFrame, table: pd.DataFrame, by: str) -> pd.Series:
+    """Training units less their share, for every value of `by` in every cell type."""
+    counted = units.groupby(["cell_type", by])["train"].agg(["sum", "size"]).reset_index()
+    shares = counted["cell_type"].map(lambda cell_type: float(share(table, cell_type)))
+    return counted["sum"] - shares * counted["size"]
+
+
+TABLE = screen(RELEASE, treatments=24, positives=2)
+
+
+def test_separated_is_the_dataset_column() -> None:
+    split = splits.separated(TABLE)
+    assert (split.name, split.unit) == ("separated", "experiment")
+    assert set(TABLE["dataset"].iloc[split.train]) == {"train"}
+    assert set(TABLE["dataset"].iloc[split.test]) == {"test"}
+    assert len(split.train) + len(split.test) == len(TABLE)
+
+
+screens = st.builds(
+    without_wells,
+    st.builds(
+        screen,
+        st.dictionaries(
+            st.sampled_from(["HUVEC", "U2OS"]),
+            st.integers(2, 7).flatmap(
+                lambda total: st.tuples(st.integers(0, total), st.just(total))
+            ),
+            min_size=1,
+        ),
+        treatments=st.integers(1, 9),
+        positives=st.integers(0, 2),
+    ),
+    fraction=st.sampled_from([0.0, 0.05, 0.3]),
+    seed=st.integers(0, 5),
+).filter(len)
+
+
+@settings(max_examples=25, deadline=None)
+@given(table=screens, seed=st.integers(0, 99), unit=st.sampled_from(splits.UNITS))
+def test_stratified_covers_all_and_keeps_together_what_belongs_together(
+    table: pd.DataFrame, seed: int, unit: str
+) -> None:
+    split = splits.stratified(table, seed, unit)
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([split.train, split.test])), np.arange(len(table))
+    )
+    sides = marked(table, split)
+    whole = sides if unit == "well" else sides[sides["control"]]
+    assert (whole.groupby("well_id")["train"].nunique() <= 1).all()
+    if unit == "site":
+        assert sides.groupby(["sirna_id", "experiment"])["train"].any().all()
+    wells = sides[sides["control"]].drop_duplicates("well_id")
+    for (cell_type, *_), pair in wells.groupby(["cell_type", "sirna_id", "experiment"])["train"]:
+        if len(pair) > 1 and 0 < share(table, cell_type) < 1:
+            assert 0 < pair.sum() < len(pair)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    total=st.integers(2, 8),
+    data=st.data(),
+    treatments=st.integers(1, 9),
+    seed=st.integers(0, 99),
+    missing=st.sampled_from([0.0, 0.05, 0.3]),
+)
+def test_by_well_every_class_and_experiment_keeps_the_share_within_one_well(
+    total: int, data: st.DataObject, treatments: int, seed: int, missing: float
+) -> None:
+    train = data.draw(st.integers(0, total))
+    table = without_wells(screen({"RPE": (train, total)}, treatments, 0), missing, seed)
+    table = table[table["well_type"] == "treatment"].reset_index(drop=True)
+    if not table.empty:
+        wells = marked(table, splits.stratified(table, seed, "well")).drop_duplicates("well_id")
+        for by in ("sirna_id", "experiment"):
+            assert surplus(wells, table, by).abs().max() < 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(total=st.integers(2, 8), data=st.data(), treatments=st.integers(1, 9), seed=st.integers())
+def test_by_site_every_class_and_experiment_keeps_the_share_within_one_site(
+    total: int, data: st.DataObject, treatments: int, seed: int
+) -> None:
+    train = data.draw(st.integers((total + 1) // 2, total))
+    table = screen({"RPE": (train, total)}, treatments, 0)
+    table = table[table["well_type"] == "treatment"].reset_index(drop=True)
+    sites = marked(table, splits.stratified(table, seed, "site"))
+    for by in ("sirna_id", "experiment"):
+        assert surplus(sites, table, by).abs().max() < 1
+
+
+@pytest.mark.parametrize("unit", splits.UNITS)
+def test_the_release_s_shares_hold_with_wells_missing(unit: str) -> None:
+    table = without_wells(TABLE, 0.01, seed=1)
+    sides = marked(table, splits.stratified(table, 0, unit))
+    for control, part in sides.groupby("control"):
+        units = part if unit == "site" and not control else part.drop_duplicates("well_id")
+        for by in ("sirna_id", "experiment"):
+            assert surplus(units, table, by).abs().max() < 1
+    # Less than one treatment unit and one control well an experiment: in sites, 1 + 2 or 2 + 2.
+    assert surplus(sides, table, "experiment").abs().max() < {"site": 3, "well": 4}[unit]
+
+
+def test_by_site_tests_only_on_pairs_it_trained_on_and_by_well_on_none() -> None:
+    for unit, seen in (("site", 1.0), ("well", 0.0)):
+        sides = marked(TABLE, splits.stratified(TABLE, 0, unit))
+        treatments = sides[~sides["control"]]
+        trained = treatments.groupby(["sirna_id", "experiment"])["train"].transform("any")
+        assert trained[~treatments["train"]].mean() == seen
+
+
+def test_below_one_half_each_treatment_still_trains_one_site_a_well() -> None:
+    table = screen({"HUVEC": (1, 4)}, treatments=4, positives=0)
+    sides = marked(table, splits.stratified(table, 0, "site"))
+    counts = sides[~sides["control"]].groupby("well_id")["train"].sum()
+    assert (counts == 1).all()
+
+
+@pytest.mark.parametrize("unit", splits.UNITS)
+def test_the_split_depends_on_the_seed_and_not_on_the_order_of_rows(unit: str) -> None:
+    def training_sites(table: pd.DataFrame, seed: int) -> set[str]:
+        return set(table["site_id"].iloc[splits.stratified(table, seed, unit).train])
+
+    permuted = TABLE.sample(frac=1, random_state=3)
+    assert training_sites(permuted, 0) == training_sites(TABLE, 0)
+    assert training_sites(TABLE, 1) != training_sites(TABLE, 0)
+
+
+def test_one_cell_type_s_split_does_not_depend_on_the_others() -> None:
+    alone = TABLE[TABLE["cell_type"] == "U2OS"]
+    together = splits.stratified(TABLE)
+    trained = set(TABLE["site_id"].iloc[together.train]) & set(alone["site_id"])
+    assert set(alone["site_id"].iloc[splits.stratified(alone).train]) == trained
+
+
+def test_both_sites_of_a_treatment_and_all_experiments_are_drawn_alike() -> None:
+    """No pattern: over many classes each site and each pair of experiments is drawn evenly."""
+    table = screen({"HUVEC": (16, 24)}, treatments=400, positives=0)
+    sides = marked(table, splits.stratified(table))
+    treatments = sides[~sides["control"]]
+    assert treatments.groupby("site")["train"].mean().between(0.64, 0.70).all()
+    whole = treatments.groupby(["sirna_id", "experiment"])["train"].all().unstack()
+    correlation = np.corrcoef(whole.to_numpy(float).T) - np.eye(24)
+    # Independent columns of 400 have a standard error of 0.05 around -1/23.
+    assert np.abs(correlation).max() < 0.25
+
+
+def test_stratified_refuses_rows_without_a_class_and_an_unknown_unit() -> None:
+    with pytest.raises(ValueError, match="sirna_id is -1 in 2 of"):
+        splits.stratified(TABLE.assign(sirna_id=TABLE["sirna_id"].where(TABLE.index > 1, -1)))
+    with pytest.raises(ValueError, match="unit is 'plate'; expected one of site, well"):
+        splits.stratified(TABLE, unit="plate")
+
+
+def test_a_split_refuses_shared_unsorted_and_untyped_rows() -> None:
+    rows = np.arange(3)
+    with pytest.raises(ValueError, match="share the rows"):
+        splits.Split(name="x", unit="site", train=rows, test=rows[2:])
+    for wrong in (rows[::-1], rows.astype(float), np.array([1, 1])):
+        with pytest.raises(ValueError, match="ascending"):
+            splits.Split(name="x", unit="site", train=wrong, test=rows[:0])
+
+
+def test_the_csv_lists_each_site_with_its_side_in_the_table_s_order(tmp_path: Path) -> None:
+    split = splits.separated(TABLE)
+    splits.write_csv(split, TABLE, tmp_path / "split.csv")
+    written = pd.read_csv(tmp_path / "split.csv")
+    assert list(written.columns) == ["site_id", "side"]
+    assert written["site_id"].tolist() == TABLE["site_id"].tolist()
+    assert written["side"].tolist() == TABLE["dataset"].tolist()
+    part = splits.Split(name="x", unit="site", train=np.array([4]), test=np.array([1]))
+    splits.write_csv(part, TABLE, tmp_path / "split.csv")
+    written = pd.read_csv(tmp_path / "split.csv")
+    assert written["site_id"].tolist() == TABLE["site_id"].iloc[[1, 4]].tolist()
+    assert written["side"].tolist() == ["test", "train"]
