@@ -1,0 +1,26 @@
+"""A screen with known truth, written in the release's layout.
+
+Read `spec` for what can be set, `write` for the way to the files, `render` for one site:
+`layout` (where everything stands), `phenotypes` and `technical` (the truth), `cells`, `stains`
+and `optics` (cells to stains to grey levels), and `realism` for how it compares with RxRx1.
+"""
+
+from rxrx_lib.data.simulator.layout import layout
+from rxrx_lib.data.simulator.realism import realism
+from rxrx_lib.data.simulator.render import Site, render_site
+from rxrx_lib.data.simulator.spec import ScreenSpec, TechnicalEffects
+from rxrx_lib.data.simulator.truth import SIMULATOR_VERSION, Truth, draw_truth
+from rxrx_lib.data.simulator.write import simulate
+
+__all__ = [
+    "SIMULATOR_VERSION",
+    "ScreenSpec",
+    "Site",
+    "TechnicalEffects",
+    "Truth",
+    "draw_truth",
+    "layout",
+    "realism",
+    "render_site",
+    "simulate",
+]

@@ -1,0 +1,207 @@
+"""The cells of one field: where they lie, how large they are, how they are stained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rxrx_lib.data.simulator.cell_types import CellType
+from rxrx_lib.data.simulator.phenotypes import CELL_COUNT, NAMES
+from rxrx_lib.data.simulator.textures import SIDE, textures
+
+Floats = NDArray[np.float32]
+
+FIELD = 512.0  # release pixels
+MARGIN = 40.0  # release pixels around the view in which cells lie that reach into it
+NUCLEOLI = 4  # most of them in a nucleus
+ROUNDED = 0.02  # share of cells that have rounded up: dividing or dying
+
+RESPONSE_SD = 0.3  # cells of a well differ in how strongly they respond
+NUCLEUS_SD = 0.16
+REACH_SD = 0.15
+ELONGATION_SD = 0.35
+BRIGHTNESS_SD = 0.32  # common to all stains of a cell
+STAIN_SD = 0.12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cells:
+    """Cells of a field; lengths in release pixels from the view's upper left corner.
+
+    Parameters
+    ----------
+    x, y, cos, sin : (cells,) arrays
+        Centres and the directions of the long axes.
+    nucleus : (cells, 2) array
+        Half axes of the nuclei.
+    body : (cells, 2) array
+        Half axes to which cells spread where they have room.
+    brightness : (cells, 6) array
+        Factor on each stain.
+    traits : (cells, traits) array
+        Multipliers in the order of `phenotypes.NAMES`.
+    golgi : (cells, 2) array
+        Place of the Golgi apparatus, along and across the cell's long axis.
+    texture : (cells, 2) array
+        Where in the textures each cell is cut.
+    nucleoli : (cells, NUCLEOLI, 3) array
+        Place along and across the long axis, and radius (0: absent).
+    """
+
+    x: Floats
+    y: Floats
+    cos: Floats
+    sin: Floats
+    nucleus: Floats
+    body: Floats
+    brightness: Floats
+    traits: Floats
+    golgi: Floats
+    texture: Floats
+    nucleoli: Floats
+
+    def in_view(self, side: float) -> int:
+        """Count the nuclei whose centres lie in the square view of this side."""
+        inside = (self.x >= 0) & (self.x < side) & (self.y >= 0) & (self.y < side)
+        return int(inside.sum())
+
+
+def draw_cells(
+    kind: CellType,
+    side: float,
+    phenotype: NDArray[np.float64],
+    morphology: NDArray[np.float64],
+    log_density: float,
+    random: np.random.Generator,
+) -> Cells:
+    """Draw the cells of one view.
+
+    Parameters
+    ----------
+    kind : CellType
+        Their cell type.
+    side : float
+        Height and width of the view in release pixels.
+    phenotype : (traits,) array
+        Log multipliers that cells follow more or less strongly, each with its own response.
+    morphology : (traits,) array
+        Log multipliers that all cells share.
+    log_density : float
+        Log factor on the cell type's number of cells.
+    random : numpy.random.Generator
+        Source of all draws.
+
+    Returns
+    -------
+    Cells
+        Those in the view and in a margin around it.
+    """
+    y, x, tilt = _places(kind, side, float(np.exp(log_density + phenotype[CELL_COUNT])), random)
+    normal = random.standard_normal((len(x), 18), dtype=np.float32)
+    uniform = random.random((len(x), 4 + 3 * NUCLEOLI), dtype=np.float32)
+    response = np.clip(1 + RESPONSE_SD * normal[:, :1], 0.2, 1.8)
+    traits = np.exp(response * phenotype + morphology).astype(np.float32)
+    return _grown(kind, (y, x, tilt), traits, normal[:, 1:], uniform)
+
+
+def _grown(
+    kind: CellType,
+    places: tuple[Floats, Floats, Floats],
+    traits: Floats,
+    normal: Floats,
+    uniform: Floats,
+) -> Cells:
+    """Give cells at these places their shapes and stains, from the traits and standard draws."""
+    y, x, tilt = places
+    trait = dict(zip(NAMES, traits.T, strict=True))
+    rounded = uniform[:, 0] < ROUNDED
+    angle = 1.4 * tilt + 0.45 * normal[:, 0]
+    nucleus = 0.5 * kind.nucleus * trait["nucleus_size"] * np.exp(NUCLEUS_SD * normal[:, 1])
+    nucleus = np.where(rounded, 0.6 * nucleus, nucleus)
+    long = _elongation(kind.nucleus_elongation, normal[:, 2]) * trait["nucleus_elongation"]
+    half_axes = _half_axes(nucleus, long)
+    reach = kind.reach * trait["cell_size"] * np.exp(REACH_SD * normal[:, 3])
+    reach = np.where(rounded, 0.4 * reach, reach)
+    stretch = np.where(rounded, 1.0, _elongation(kind.elongation, normal[:, 4]))
+    brightness = np.exp(BRIGHTNESS_SD * normal[:, 5:6] + STAIN_SD * normal[:, 6:12])
+    brightness *= np.where(rounded, 2.0, 1.0)[:, None]
+    return Cells(
+        x=x,
+        y=y,
+        cos=np.cos(angle),
+        sin=np.sin(angle),
+        nucleus=half_axes,
+        body=_half_axes(reach, stretch),
+        brightness=brightness.astype(np.float32),
+        traits=traits,
+        golgi=_golgi(nucleus, uniform[:, 1]),
+        texture=uniform[:, 2:4] * SIDE,
+        nucleoli=_nucleoli(half_axes, trait, uniform[:, 4:], normal[:, 12 : 12 + NUCLEOLI]),
+    )
+
+
+def _places(
+    kind: CellType, side: float, density: float, random: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Draw where cells lie (y, x) and the local lie of their long axes.
+
+    Of more candidates than needed those survive that lie where a smooth random field is high,
+    which leaves holes; then cells push their close neighbours away.
+    """
+    extent = side + 2 * MARGIN
+    expected = kind.cells_per_field * (extent / FIELD) ** 2 * density
+    n = max(1, int(expected + random.random()))
+    candidates = random.random((3 * n, 2), dtype=np.float32) * np.float32(extent)
+    field = textures(1.0).room
+    corner = random.integers(0, SIDE, size=(2, 2))
+    y, x = candidates.astype(np.int64).T
+    room = field[(y + corner[0, 0]) % SIDE, (x + corner[0, 1]) % SIDE]
+    luck = random.gumbel(size=3 * n)
+    kept = np.sort(np.argpartition(-(kind.clumping * room + luck), n - 1)[:n])
+    tilt = field[(y[kept] + corner[1, 0]) % SIDE, (x[kept] + corner[1, 1]) % SIDE]
+    apart = _push_apart(candidates[kept], 1.15 * kind.nucleus)
+    return apart[:, 0] - MARGIN, apart[:, 1] - MARGIN, tilt
+
+
+def _push_apart(places: Floats, distance: float, rounds: int = 3) -> Floats:
+    """Move points (cells, 2) that lie nearer than a distance apart, in a few rounds."""
+    y, x = places.T
+    for _ in range(rounds):
+        dy, dx = y[:, None] - y, x[:, None] - x
+        squared = dy * dy + dx * dx + np.float32(1e-6)
+        push = 0.5 * np.maximum(distance / np.sqrt(squared) - 1, 0)
+        np.fill_diagonal(push, 0)
+        push = np.minimum(push, 3)
+        y, x = y + (push * dy).sum(1), x + (push * dx).sum(1)
+    return np.stack([y, x], axis=1).astype(np.float32)
+
+
+def _elongation(typical: float, normal: Floats) -> Floats:
+    """Length over width of cells that are typically so long, never less than 1."""
+    return np.asarray(1 + (typical - 1) * np.exp(ELONGATION_SD * normal), dtype=np.float32)
+
+
+def _half_axes(radius: Floats, elongation: Floats) -> Floats:
+    root = np.sqrt(elongation)
+    return np.stack([radius * root, radius / root], axis=1).astype(np.float32)
+
+
+def _golgi(nucleus: Floats, uniform: Floats) -> Floats:
+    """Place the Golgi apparatus just outside the nucleus."""
+    angle = 2 * np.pi * uniform
+    distance = 1.15 * nucleus
+    return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1).astype(np.float32)
+
+
+def _nucleoli(nucleus: Floats, trait: dict[str, Floats], uniform: Floats, normal: Floats) -> Floats:
+    """Draw place and radius of each possible nucleolus: (cells, NUCLEOLI, 3)."""
+    turn, out, present = uniform.reshape(-1, 3, NUCLEOLI).transpose(1, 0, 2)
+    distance = 0.65 * np.sqrt(out)
+    along = distance * np.cos(2 * np.pi * turn) * nucleus[:, :1]
+    across = distance * np.sin(2 * np.pi * turn) * nucleus[:, 1:]
+    exists = present < (2.2 / NUCLEOLI) * trait["nucleoli_count"][:, None]
+    width = np.sqrt(nucleus[:, :1] * nucleus[:, 1:])
+    radius = 0.24 * width * trait["nucleoli_size"][:, None] * np.exp(0.2 * normal)
+    return np.stack([along, across, np.where(exists, radius, 0)], axis=2).astype(np.float32)

@@ -1,0 +1,101 @@
+"""What each siRNA does to a cell: log multipliers on the traits that the painter of cells reads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rxrx_lib.data.randomness import generator
+from rxrx_lib.data.simulator.cell_types import CELL_TYPES
+from rxrx_lib.data.simulator.layout import sirnas
+from rxrx_lib.data.simulator.spec import ScreenSpec
+
+Floats = NDArray[np.float64]
+
+
+class Trait(NamedTuple):
+    """A trait: how much siRNAs and experiments move its logarithm."""
+
+    phenotype_sd: float
+    morphology_sd: float
+
+
+# The sds of the siRNAs' effects are a choice (no public measurement by organelle); cell counts
+# follow the cell types' own figures.
+TRAITS: dict[str, Trait] = {
+    "nucleus_size": Trait(0.20, 0.08),
+    "nucleus_elongation": Trait(0.22, 0.08),
+    "nucleus_intensity": Trait(0.35, 0.14),
+    "chromatin_texture": Trait(0.40, 0.18),
+    "er_amount": Trait(0.45, 0.20),
+    "er_spread": Trait(0.40, 0.18),
+    "actin_amount": Trait(0.45, 0.20),
+    "actin_fibres": Trait(0.80, 0.35),
+    "actin_border": Trait(0.80, 0.35),
+    "nucleoli_size": Trait(0.30, 0.12),
+    "nucleoli_count": Trait(0.50, 0.20),
+    "mito_amount": Trait(0.45, 0.20),
+    "mito_spread": Trait(0.45, 0.20),
+    "mito_granules": Trait(0.55, 0.25),
+    "golgi_amount": Trait(0.60, 0.28),
+    "golgi_spread": Trait(0.45, 0.20),
+    "cell_size": Trait(0.12, 0.06),
+    "cell_count": Trait(0.0, 0.0),
+}
+NAMES = tuple(TRAITS)
+CELL_COUNT = NAMES.index("cell_count")
+
+SHARED = 0.65  # share of an effect's variance that all cell types have in common
+SHARED_COUNT = 0.8  # the same for cell counts
+STRENGTH_SPREAD = 0.35  # sd of the log strength of siRNAs: most are mild, a few are drastic
+POSITIVE_STRENGTH = 1.7
+COUNT_SKEW = 0.7
+LARGEST_EFFECT = 1.6
+
+
+def draw_phenotypes(spec: ScreenSpec) -> dict[str, Floats]:
+    """Draw what every class does in every cell type.
+
+    Parameters
+    ----------
+    spec : ScreenSpec
+        The screen; the draws depend on its seed alone, its ``phenotype`` multiplies them.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Cell type to (classes, traits) log multipliers in the order of `NAMES`; EMPTY is zero
+        except for its cell count. Positive controls are stronger than treatments.
+    """
+    names = sirnas(spec)
+    in_common = np.where(np.array(NAMES) == "cell_count", SHARED_COUNT, SHARED)
+    drawn = {cell_type: np.zeros((len(names), len(NAMES))) for cell_type in CELL_TYPES}
+    for sirna_id, (name, well_type) in enumerate(names[:-1]):
+        shared = generator("phenotype", spec.seed, name).standard_normal(len(NAMES) + 1)
+        positive = POSITIVE_STRENGTH if well_type == "positive_control" else 1.0
+        strength = positive * np.exp(STRENGTH_SPREAD * shared[-1])
+        for cell_type, effects in drawn.items():
+            own = generator("phenotype", spec.seed, name, cell_type).standard_normal(len(NAMES))
+            mixed = np.sqrt(in_common) * shared[:-1] + np.sqrt(1 - in_common) * own
+            effects[sirna_id] = spec.phenotype * _effects(cell_type, mixed, strength)
+    for cell_type, effects in drawn.items():
+        effects[-1, CELL_COUNT] = spec.phenotype * CELL_TYPES[cell_type].empty_count
+    return drawn
+
+
+def _effects(cell_type: str, standard: Floats, strength: float) -> Floats:
+    """Turn standard normal draws (traits,) into log multipliers."""
+    sd = np.array([trait.phenotype_sd for trait in TRAITS.values()])
+    effects = np.clip(strength * sd * standard, -LARGEST_EFFECT, LARGEST_EFFECT)
+    effects[CELL_COUNT] = CELL_TYPES[cell_type].count_sd * _left_skewed(standard[CELL_COUNT])
+    return effects
+
+
+def _left_skewed(standard: float) -> float:
+    """Give a normal draw the long left tail of the real effects on cell count (mean 0, sd 1)."""
+    variance = COUNT_SKEW**2
+    mean = np.exp(variance / 2)
+    sd = mean * np.sqrt(np.exp(variance) - 1)
+    return float(-(np.exp(COUNT_SKEW * standard) - mean) / sd)
