@@ -25,29 +25,29 @@ class Trait(NamedTuple):
 # The sds of the siRNAs' effects are a choice (no public measurement by organelle); cell counts
 # follow the cell types' own figures.
 TRAITS: dict[str, Trait] = {
-    "nucleus_size": Trait(0.20, 0.08),
-    "nucleus_elongation": Trait(0.22, 0.08),
-    "nucleus_intensity": Trait(0.35, 0.14),
-    "chromatin_texture": Trait(0.40, 0.18),
-    "er_amount": Trait(0.45, 0.20),
-    "er_spread": Trait(0.40, 0.18),
-    "actin_amount": Trait(0.45, 0.20),
-    "actin_fibres": Trait(0.80, 0.35),
-    "actin_border": Trait(0.80, 0.35),
-    "nucleoli_size": Trait(0.30, 0.12),
-    "nucleoli_count": Trait(0.50, 0.20),
-    "mito_amount": Trait(0.45, 0.20),
-    "mito_spread": Trait(0.45, 0.20),
-    "mito_granules": Trait(0.55, 0.25),
-    "golgi_amount": Trait(0.60, 0.28),
-    "golgi_spread": Trait(0.45, 0.20),
-    "cell_size": Trait(0.12, 0.06),
+    "nucleus_size": Trait(0.30, 0.14),
+    "nucleus_elongation": Trait(0.33, 0.16),
+    "nucleus_intensity": Trait(0.52, 0.25),
+    "chromatin_texture": Trait(0.60, 0.29),
+    "er_amount": Trait(0.68, 0.32),
+    "er_spread": Trait(0.60, 0.29),
+    "actin_amount": Trait(0.68, 0.32),
+    "actin_fibres": Trait(1.20, 0.58),
+    "actin_border": Trait(1.20, 0.58),
+    "nucleoli_size": Trait(0.45, 0.22),
+    "nucleoli_count": Trait(0.75, 0.36),
+    "mito_amount": Trait(0.68, 0.32),
+    "mito_spread": Trait(0.68, 0.32),
+    "mito_granules": Trait(0.83, 0.40),
+    "golgi_amount": Trait(0.90, 0.43),
+    "golgi_spread": Trait(0.68, 0.32),
+    "cell_size": Trait(0.18, 0.09),
     "cell_count": Trait(0.0, 0.0),
 }
 NAMES = tuple(TRAITS)
 CELL_COUNT = NAMES.index("cell_count")
 
-SHARED = 0.65  # share of an effect's variance that all cell types have in common
+SHARED = 0.8  # share of an effect's variance that all cell types have in common
 SHARED_COUNT = 0.8  # the same for cell counts
 STRENGTH_SPREAD = 0.35  # sd of the log strength of siRNAs: most are mild, a few are drastic
 POSITIVE_STRENGTH = 1.7

@@ -11,7 +11,8 @@ MOST_TREATMENTS_PER_PLATE = 277
 MOST_POSITIVE_CONTROLS = 30
 SMALLEST_IMAGE = 16
 
-DEFAULT_EXPERIMENTS = (("HUVEC", 6, 3), ("RPE", 4, 2), ("HEPG2", 4, 2), ("U2OS", 3, 2))
+DEFAULT_EXPERIMENTS = (("HUVEC", 16, 8), ("RPE", 7, 4), ("HEPG2", 7, 4), ("U2OS", 3, 2))
+"""The release's 51."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +96,11 @@ class ScreenSpec:
     """
 
     seed: int = 0
-    image_size: int = 64
-    pixel_size: float = 4.0
+    image_size: int = 48
+    pixel_size: float = 5.0
     experiments: tuple[tuple[str, int, int], ...] = DEFAULT_EXPERIMENTS
-    treatments_per_plate: int = 6
-    positive_controls: int = 2
+    treatments_per_plate: int = 4
+    positive_controls: int = 1
     sites: int = 2
     wells_set: int = 0
     technical: float = 1.0

@@ -1,0 +1,251 @@
+"""The ``rxrx`` command."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from rxrx_lib.study.profiles import Profile
+    from rxrx_lib.study.spec import RunSpec
+
+DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
+FORMATS = ("md", "csv", "json")
+T = TypeVar("T")
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+class UsageError(Exception):
+    """The command line asks for something that does not exist."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 done, 1 the data or a run is at fault, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+    asked = parser().parse_args(arguments)
+    try:
+        code: int = asked.command(asked)
+    except UsageError as error:
+        print(f"rxrx: {error}", file=sys.stderr)
+        return USAGE
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"rxrx: {error}", file=sys.stderr)
+        return FAULT
+    except KeyboardInterrupt:
+        print(
+            "rxrx: stopped. What is done is kept, and what was in training goes on from its last "
+            "checkpoint: give the same command again.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe every command."""
+    top = argparse.ArgumentParser(
+        prog="rxrx", description="Re-execute the RxRx1 batch-correction paper."
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _add_screen_commands(commands)
+    _add_study_commands(commands)
+    return top
+
+
+def _add_screen_commands(commands: Commands) -> None:
+    simulate = _command(commands, "simulate", _simulate, "write a simulated screen")
+    simulate.add_argument("dir", type=Path, help="folder to write; absent or empty")
+    _profile(simulate)
+    simulate.add_argument("--image-size", type=int, metavar="N", help="pixels a side")
+    simulate.add_argument("--pixel-size", type=float, metavar="R", help="release pixels a pixel")
+    simulate.add_argument("--seed", type=int, default=0, metavar="S", help="seed of all draws")
+    simulate.add_argument("--technical", type=float, metavar="F", help="factor on batch effects")
+    simulate.add_argument("--phenotype", type=float, metavar="F", help="factor on phenotypes")
+    simulate.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+
+    check = _command(commands, "check", _check, "list what is wrong with a screen")
+    check.add_argument("dir", type=Path)
+
+    pack = _command(commands, "pack", _pack, "pack a screen's pictures into one fast file")
+    pack.add_argument("dir", type=Path)
+
+    splits = _command(commands, "splits", _splits, "write a screen's splits as CSV")
+    splits.add_argument("dir", type=Path)
+    splits.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    splits.add_argument("--seed", type=int, default=0, metavar="S", help="of the stratified ones")
+
+
+def _add_study_commands(commands: Commands) -> None:
+    plan = _command(commands, "plan", _plan, "list the runs that a study needs")
+    run = _command(commands, "run", _run, "execute the runs of a study that are not done")
+    for study in (plan, run):
+        _profile(study)
+        study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
+        study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
+    run.add_argument(
+        "--device", default="auto", help="torch device; auto: a GPU where there is one"
+    )
+    run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
+    run.add_argument(
+        "--workers", type=_count, metavar="N", help="processes here; 0: in this one; default: cores"
+    )
+
+    report = _command(commands, "report", _report, "print every number beside the paper's")
+    _profile(report)
+    report.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    report.add_argument("--format", choices=FORMATS, default="md")
+
+    book = _command(commands, "book", _book, "run the study and the notebooks, build the book")
+    _profile(book)
+    book.add_argument("--workers", type=_count, metavar="N", help="processes; default: cores")
+
+
+def _simulate(asked: argparse.Namespace) -> int:
+    from rxrx_lib.data.simulator import simulate
+
+    plain = _known_profile(asked.profile).screen
+    if plain is None:
+        raise UsageError(f"profile {asked.profile!r} uses the release; choose a simulated one.")
+    changes = {
+        name: getattr(asked, name)
+        for name in ("image_size", "pixel_size", "seed", "technical", "phenotype")
+        if getattr(asked, name) is not None
+    }
+    screen = _usage(lambda: dataclasses.replace(plain, **changes))
+    simulate(screen, asked.dir, workers=asked.workers)
+    print(asked.dir)
+    return DONE
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from rxrx_lib.data.check import check
+
+    faults = check(asked.dir)
+    for fault in faults:
+        print(fault)
+    if not faults:
+        print(f"{asked.dir}: no fault found")
+    return FAULT if faults else DONE
+
+
+def _pack(asked: argparse.Namespace) -> int:
+    from rxrx_lib.data.images import pack
+
+    print(pack(asked.dir))
+    return DONE
+
+
+def _splits(asked: argparse.Namespace) -> int:
+    from rxrx_lib.data import metadata
+    from rxrx_lib.data.splits import separated, stratified, write_csv
+
+    table = metadata.load(asked.dir)
+    made = {
+        "separated": separated(table),
+        "stratified_by_site": stratified(table, seed=asked.seed, unit="site"),
+        "stratified_by_well": stratified(table, seed=asked.seed, unit="well"),
+    }
+    for name, split in made.items():
+        path = asked.out / f"{name}.csv"
+        write_csv(split, table, path)
+        print(path)
+    return DONE
+
+
+def _plan(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.runs import open_run
+
+    specs = _specs(asked)
+    states = [open_run(asked.runs, spec).state for spec in specs]
+    for spec, state in zip(specs, states, strict=True):
+        print(f"{spec.id}  {state:<9}  {spec}")
+    counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
+    print(f"{len(specs)} runs ({counts})")
+    return DONE
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.execute import usable_cores
+    from rxrx_lib.study.require import require
+
+    workers = usable_cores() if asked.workers is None else asked.workers
+    done = require(
+        _specs(asked),
+        data=asked.data,
+        store=asked.runs,
+        device=asked.device,
+        workers=workers,
+        scheduler=asked.scheduler,
+    )
+    print(f"{len(done)} runs done in {asked.runs}")
+    return DONE
+
+
+def _report(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.ledger import ledger, written
+
+    print(written(ledger(asked.runs, _known_profile(asked.profile)), asked.format), end="")
+    return DONE
+
+
+def _book(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.book import make_book
+    from rxrx_lib.study.execute import usable_cores
+
+    workers = usable_cores() if asked.workers is None else asked.workers
+    print(make_book(Path.cwd(), _known_profile(asked.profile), workers=workers))
+    return DONE
+
+
+def _specs(asked: argparse.Namespace) -> list[RunSpec]:
+    from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+
+    profile = _known_profile(asked.profile)
+    return _usage(lambda: runs_for(asked.only or CATALOGUE, profile))
+
+
+def _known_profile(name: str) -> Profile:
+    from rxrx_lib.study.profiles import profile
+
+    return _usage(lambda: profile(name))
+
+
+def _usage(look_up: Callable[[], T]) -> T:
+    """Turn the ValueError of a wrong name or number into wrong usage."""
+    try:
+        return look_up()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _command(
+    commands: Commands,
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=summary, description=summary)
+    made.set_defaults(command=command)
+    return made
+
+
+def _count(text: str) -> int:
+    """Read a number of processes."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number >= 0")
+    return int(text)
+
+
+def _profile(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", default="demo", metavar="P", help="size of the study")

@@ -1,0 +1,193 @@
+"""From the run store to the HTML book: execute the notebooks, write the generated pages, build.
+
+A notebook that fails leaves no chapter behind, and without its chapter no book is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rxrx_lib.study import status
+from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+from rxrx_lib.study.ledger import ledger
+from rxrx_lib.study.profiles import Profile
+from rxrx_lib.study.progress import Progress, to_stderr
+from rxrx_lib.study.provenance import library_versions
+from rxrx_lib.study.require import require
+
+KERNEL = "python3"
+
+
+class NotebookFailed(RuntimeError):
+    """A notebook did not run to its end; the message names it and its error."""
+
+
+def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
+    """Do whatever is missing between the sources and the built book.
+
+    Parameters
+    ----------
+    root
+        The project's root, with ``notebooks`` and ``book``; screens and runs are kept in its
+        ``data`` and ``runs``.
+    profile
+        The size of the study.
+    workers
+        Processes to train in.
+
+    Returns
+    -------
+    Path
+        The page to open.
+
+    Raises
+    ------
+    NotebookFailed
+        If a notebook failed.
+    RuntimeError
+        If a run failed, or the book could not be built without a warning.
+    """
+    specs = runs_for(CATALOGUE, profile)
+    require(specs, data=root / "data", store=root / "runs", workers=workers, progress=Progress())
+    chapters = root / "book" / "chapters"
+    chapters.mkdir(exist_ok=True)
+    inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
+    sources = sorted((root / "notebooks").glob("*.md"))
+    for source in sources:
+        execute_notebook(source, chapters / f"{source.stem}.ipynb", profile, root, inputs)
+    rows = ledger(root / "runs", profile)
+    executed = {source.stem: read_notebook(chapters / f"{source.stem}.ipynb") for source in sources}
+    (chapters / "headline.md").write_text(status.headline(rows), encoding="utf-8")
+    (chapters / "status.md").write_text(
+        status.status_page(profile, specs, root / "runs", executed), encoding="utf-8"
+    )
+    rows.to_csv(chapters / "ledger.csv", index=False)
+    return build(root)
+
+
+def execute_notebook(
+    source: Path, target: Path, profile: Profile, root: Path, inputs: Iterable[str]
+) -> None:
+    """Execute a text notebook by papermill, unless ``target`` comes from the same inputs.
+
+    Raises
+    ------
+    NotebookFailed
+        If a cell failed; ``target`` is then absent.
+    """
+    text = source.read_text(encoding="utf-8")
+    digest = hashlib.sha256("\n".join([text, *inputs]).encode()).hexdigest()
+    if target.exists() and read_notebook(target)["metadata"].get("rxrx_digest") == digest:
+        return
+    target.unlink(missing_ok=True)
+    to_stderr(f"notebook: {source.stem}")
+    attempt = target.with_name(f".{source.stem}-{uuid.uuid4().hex}.ipynb")
+    try:
+        _papermill(text, attempt, profile, root)
+        notebook = read_notebook(attempt)
+        fault = first_error(notebook)
+        if fault is not None:
+            raise NotebookFailed(f"{source}: {fault}")
+        notebook["metadata"]["rxrx_digest"] = digest
+        attempt.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
+        attempt.replace(target)
+    finally:
+        attempt.unlink(missing_ok=True)
+
+
+def first_error(notebook: dict[str, Any]) -> str | None:
+    """Return the first error that an executed notebook holds, or None."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return f"{output['ename']}: {output['evalue']}"
+    if notebook["metadata"].get("papermill", {}).get("exception"):
+        return "papermill reports an exception"
+    return None
+
+
+def read_notebook(path: Path) -> dict[str, Any]:
+    """Read an .ipynb file as plain JSON."""
+    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return notebook
+
+
+def build(root: Path) -> Path:
+    """Build the HTML book, warnings being errors, unless nothing has changed since the last time.
+
+    Returns
+    -------
+    Path
+        The page to open.
+    """
+    html = root / "_build" / "html"
+    page, stamp = html / "index.html", root / "_build" / "sources.sha256"
+    digest = folder_digest([root / "_config.yml", root / "book"])
+    if page.exists() and stamp.exists() and stamp.read_text() == digest:
+        return page
+    for stale in ("html", ".doctrees"):  # pages that left the book would stay in it
+        shutil.rmtree(root / "_build" / stale, ignore_errors=True)
+    to_stderr("building the book")
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    done = subprocess.run(
+        [jupyter_book, "build", "book", "-W", "-n", "--keep-going", "--quiet"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        shutil.rmtree(html, ignore_errors=True)
+        raise RuntimeError(f"the book was not built:\n{done.stdout}\n{done.stderr}")
+    stamp.write_text(digest)
+    return page
+
+
+def code_digest() -> str:
+    """Return a hash of the library's code: a changed library executes the notebooks anew."""
+    return folder_digest([Path(__file__).parents[1]], lambda path: path.suffix == ".py")
+
+
+def folder_digest(paths: Iterable[Path], wanted: Callable[[Path], bool] = Path.is_file) -> str:
+    """Return a hash of the names and contents of files and of folders' files."""
+    total = hashlib.sha256()
+    for top in paths:
+        files = [top] if top.is_file() else sorted(path for path in top.rglob("*") if wanted(path))
+        for path in files:
+            total.update(f"{path.relative_to(top.parent)}\n".encode())
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _papermill(text: str, target: Path, profile: Profile, root: Path) -> None:
+    import jupytext
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    jupytext.write(jupytext.reads(text, fmt="md:myst"), target, fmt="ipynb")
+    parameters = {"profile": profile.name, "data": "data", "runs": "runs", "device": "auto"}
+    unknown = parameters.keys() - papermill.inspect_notebook(target).keys()
+    if unknown:
+        raise NotebookFailed(
+            f"{target.name}: its cell `parameters` lacks {', '.join(sorted(unknown))}; add them."
+        )
+    try:
+        papermill.execute_notebook(
+            target,
+            target,
+            parameters,
+            kernel_name=KERNEL,
+            cwd=root,
+            progress_bar=False,
+            extra_arguments=["--log-level=ERROR"],  # the kernel warns of its own local socket
+        )
+    except PapermillExecutionError as error:
+        raise NotebookFailed(f"{target.name}: {error.ename}: {error.evalue}") from error

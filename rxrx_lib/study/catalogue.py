@@ -1,0 +1,56 @@
+"""Which runs each table, figure and page needs: plain loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
+from rxrx_lib.study.spec import RunSpec
+
+
+def table1(profile: Profile) -> list[RunSpec]:
+    """Return every method on the three splits, in every replicate."""
+    return [
+        profile.run(method, split, replicate)
+        for replicate in profile.replicates
+        for split in (SEPARATED, BY_SITE, BY_WELL)
+        for method in METHODS
+    ]
+
+
+def negative_controls(profile: Profile) -> list[RunSpec]:
+    """Return the runs whose outcome is known beforehand: each lacks what could be learnt."""
+    if profile.screen is None:
+        return []  # the release's effects cannot be switched off
+    specs = []
+    for replicate in profile.replicates:
+        specs += [
+            profile.run("baseline", SEPARATED, replicate, technical=0.0),
+            profile.run("adabn", SEPARATED, replicate, technical=0.0),
+            profile.run("baseline", SEPARATED, replicate, labels="shuffled"),
+            profile.run("baseline", SEPARATED, replicate, phenotype=0.0),
+        ]
+    return specs
+
+
+CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
+    "table1": table1,
+    "negative_controls": negative_controls,
+}
+
+
+def runs_for(items: Iterable[str], profile: Profile) -> list[RunSpec]:
+    """Return the runs that some items of the catalogue need, each once, in order.
+
+    Raises
+    ------
+    ValueError
+        If an item is not in the catalogue; the sentence lists those that are.
+    """
+    specs: dict[str, RunSpec] = {}
+    for item in items:
+        if item not in CATALOGUE:
+            raise ValueError(f"item is {item!r}; choose one of {', '.join(CATALOGUE)}.")
+        specs.update((spec.id, spec) for spec in CATALOGUE[item](profile))
+    return list(specs.values())

@@ -1,0 +1,115 @@
+"""Sentences that say what was found, made from the numbers and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from rxrx_lib.evaluation.intervals import Interval, t_interval
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.negative_controls import Verdict
+from rxrx_lib.study.tables import Cell, differences
+
+CONTROL_NAMES = {
+    "technical_off": "With all technical effects switched off",
+    "labels_shuffled": "With the training sites' classes shuffled",
+    "phenotypes_off": "With all phenotypes switched off",
+}
+
+
+def difference_claim(label: str, what: str, interval: Interval) -> str:
+    """Say how a method differs from the baseline in one metric.
+
+    Parameters
+    ----------
+    label
+        The method's name.
+    what
+        The metric, as it reads after "in".
+    interval
+        Of the paired differences, method minus baseline, in percentage points.
+    """
+    if interval.n < 2:
+        return (
+            f"{label}: {interval.mean:+.1f} points in {what}, from one replicate, "
+            "which says nothing of its own spread."
+        )
+    measured = (
+        f"{interval.mean:+.1f} points in {what} "
+        f"(95 % interval {interval.low:+.1f} to {interval.high:+.1f}, {interval.n} replicates)"
+    )
+    if interval.low > 0:
+        return f"{label} lies above the baseline: {measured}."
+    if interval.high < 0:
+        return f"{label} lies below the baseline: {measured}."
+    return f"{label} cannot be told from the baseline: {measured}."
+
+
+def table1_claims(results: pd.DataFrame) -> list[str]:
+    """Say how each method differs from the baseline, split by split."""
+    metrics = (
+        ("separated", "accuracy", "accuracy on unseen experiments"),
+        ("stratified_by_site", "accuracy", "accuracy on seen experiments, split by site"),
+        (
+            "stratified_by_site",
+            "batch_probe_linear",
+            "what a fresh linear probe reads of the experiment",
+        ),
+    )
+    return [
+        difference_claim(METHODS[method].label, what, t_interval(list(paired.values())))
+        for split, metric, what in metrics
+        for method, paired in differences(results, split, metric).items()
+    ]
+
+
+def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]) -> list[str]:
+    """Compare directions only: where the paper's contrasts and the simulation's point.
+
+    Parameters
+    ----------
+    paper, measured
+        Method to its difference from the baseline in batch-separated accuracy: the paper's, and
+        the simulation's with its interval.
+    """
+    lines = []
+    for method, printed in paper.items():
+        if method not in measured:
+            continue
+        here = measured[method]
+        direction = "up" if here.low > 0 else "down" if here.high < 0 else "neither way"
+        there = "up" if printed > 0 else "down"
+        verdict = (
+            "undecided here"
+            if direction == "neither way"
+            else "the same direction"
+            if direction == there
+            else "the opposite direction"
+        )
+        lines.append(
+            f"{METHODS[method].label}: {there} in the paper, {direction} in the simulation "
+            f"({verdict})."
+        )
+    return lines
+
+
+def spread_claim(cell: Cell) -> str:
+    """Say a cell's mean with its interval."""
+    interval = cell.interval
+    if interval.n < 2:
+        return f"{cell.value:.1f} % (one replicate)"
+    return (
+        f"{cell.value:.1f} % ({interval.low:.1f} to {interval.high:.1f}, {interval.n} replicates)"
+    )
+
+
+def verdict_claim(verdict: Verdict) -> str:
+    """Say what a negative control had to show, and what it showed."""
+    outcome = "It holds" if verdict.holds else "IT DOES NOT HOLD"
+    unit = "points" if verdict.control == "technical_off" else "%"
+    return (
+        f"{CONTROL_NAMES[verdict.control]}: expected {verdict.expectation}; "
+        f"came out {verdict.value:.1f} {unit} (allowed {verdict.low:.1f} to "
+        f"{verdict.high:.1f}). {outcome}."
+    )

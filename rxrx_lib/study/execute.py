@@ -1,0 +1,150 @@
+"""One run, start to end; and many runs, through any executor."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import runs, stages
+from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.provenance import provenance
+from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
+from rxrx_lib.study.spec import PredictSpec, RunSpec, identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Where and on what runs are executed; none of it changes a result's meaning."""
+
+    data: Path = Path("data")
+    """Folder of screens."""
+    runs: Path = Path("runs")
+    """The run store."""
+    device: str = "auto"
+    """A torch device; ``auto`` is the first GPU, else the CPU."""
+    loader_workers: int = 0
+    """Processes that read ahead, a run."""
+
+
+def run_one(spec: RunSpec, runtime: Runtime) -> str:
+    """Train, predict and score one run, unless it is done; go on where a killed one stopped.
+
+    Parameters
+    ----------
+    spec
+        What to run.
+    runtime
+        Where.
+
+    Returns
+    -------
+    str
+        The run's id; its results are in ``runtime.runs / id``.
+
+    Raises
+    ------
+    Exception
+        Whatever went wrong, after it was written to the run's ``failure.json``.
+    """
+    run = runs.open_run(runtime.runs, spec)
+    if run.done:
+        return run.id
+    started = datetime.datetime.now(datetime.UTC)
+    runs.start(run, spec)
+    try:
+        screen = open_screen(spec.data, runtime.data)
+        split = make_split(screen.table, spec.split)
+        method = METHODS[spec.method]
+        device = resolve_device(runtime.device)
+        with one_thread_on_cpu(device):
+            network = stages.build(method, spec, screen)
+            history = stages.train(
+                network,
+                method,
+                spec,
+                screen,
+                split,
+                checkpoint=run.checkpoint,
+                workers=runtime.loader_workers,
+                device=device,
+            )
+            asked = PredictSpec(statistics=method.statistics)
+            metrics = stages.predict_and_score(network, asked, spec, screen, split, run, device)
+        source = provenance(started, device, screen.root, spec.data)
+        stages.commit(run, network, history, metrics, source)
+    except Exception as error:
+        runs.fail(run, error)
+        raise
+    return run.id
+
+
+def run_many(
+    specs: Sequence[RunSpec], runtime: Runtime, executor: Executor, progress: Progress
+) -> list[tuple[RunSpec, BaseException]]:
+    """Execute runs through anything with the ``submit`` of ``concurrent.futures``.
+
+    Screens come first, so that no two runs simulate the same one; then the runs that are not
+    done. A run that fails does not stop the others.
+
+    Returns
+    -------
+    list of (RunSpec, exception)
+        The runs that failed.
+    """
+    waiting = [spec for spec in specs if not runs.open_run(runtime.runs, spec).done]
+    progress.start(total=len(specs), done=len(specs) - len(waiting))
+    screens = {identity(spec.data): spec.data for spec in waiting}
+    made = [executor.submit(prepare_screen, data, runtime.data) for data in screens.values()]
+    for number, future in enumerate(as_completed(made), start=1):
+        future.result()
+        progress.say(f"screens ready: {number} of {len(made)}")
+    running: dict[Future[str], RunSpec] = {}
+    errors: dict[str, BaseException | None] = {}
+    for spec in waiting:
+        run = executor.submit(run_one, spec, runtime)
+        running[run] = spec
+        if run.done():  # an executor that runs at once reports at once
+            errors[spec.id] = _reported(run, running.pop(run), progress)
+    for run in as_completed(running):
+        errors[running[run].id] = _reported(run, running[run], progress)
+    failed = [(spec, errors[spec.id]) for spec in waiting]
+    return [(spec, error) for spec, error in failed if error is not None]
+
+
+def _reported(run: Future[str], spec: RunSpec, progress: Progress) -> BaseException | None:
+    progress.finished(str(spec), run.exception())
+    return run.exception()
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that ``auto`` stands for on this machine."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def one_thread_on_cpu(device: str) -> Iterator[None]:
+    """Compute on one thread: two threads sum in another order and end in other bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def usable_cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

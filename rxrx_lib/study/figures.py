@@ -1,0 +1,198 @@
+"""Figures made for people: every replicate a dot, every simulated figure marked as such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rxrx_lib.evaluation.intervals import t_interval
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.tables import Cell
+
+STYLE = Path(__file__).with_name("rxrx.mplstyle")
+
+# Okabe and Ito's palette, told apart by colour-blind readers too; and by marker.
+METHOD_STYLE = {
+    "baseline": {"color": "#0072B2", "marker": "o"},
+    "gradient_reversal": {"color": "#D55E00", "marker": "s"},
+    "adabn": {"color": "#009E73", "marker": "^"},
+    "adabn_gradient_reversal": {"color": "#AA4499", "marker": "D"},
+}
+CELL_TYPE_STYLE = {
+    "HUVEC": {"color": "#0072B2", "marker": "o"},
+    "RPE": {"color": "#009E73", "marker": "^"},
+    "HEPG2": {"color": "#D55E00", "marker": "s"},
+    "U2OS": {"color": "#AA4499", "marker": "D"},
+}
+
+
+class Panel(NamedTuple):
+    """One metric of several methods."""
+
+    title: str
+    values: Mapping[str, Sequence[float]]
+    """Method to its replicates' values, in percent."""
+    lines: Mapping[str, float] = {}
+    """Name to the position of a reference line."""
+
+
+def figure_style() -> AbstractContextManager[None]:
+    """Use the book's style inside a ``with`` block."""
+    return plt.style.context(STYLE)
+
+
+def replicate_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
+    """Draw one row of dots a method, one panel a metric, panels below one another.
+
+    The thick tick is the mean, the bar its 95 % t interval over replicates.
+    """
+    with figure_style():
+        heights = [0.6 + 0.34 * len(panel.values) for panel in panels]
+        figure, axes = plt.subplots(
+            len(panels), 1, figsize=(6.4, sum(heights)), height_ratios=heights, squeeze=False
+        )
+        for axis, panel in zip(axes[:, 0], panels, strict=True):
+            _dots(axis, panel)
+            axis.set_xlim(0, 100)
+        axes[-1, 0].set_xlabel("percent of sites")
+        return mark_simulated(figure) if simulated else figure
+
+
+def difference_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
+    """Draw paired differences from the baseline the same way, with the zero line."""
+    with figure_style():
+        heights = [0.6 + 0.34 * len(panel.values) for panel in panels]
+        figure, axes = plt.subplots(
+            len(panels),
+            1,
+            figsize=(6.4, sum(heights)),
+            height_ratios=heights,
+            squeeze=False,
+            sharex=True,
+        )
+        for axis, panel in zip(axes[:, 0], panels, strict=True):
+            axis.axvline(0, color="#333333", linewidth=1)
+            _dots(axis, panel)
+        axes[-1, 0].set_xlabel("percentage points more than the baseline")
+        return mark_simulated(figure) if simulated else figure
+
+
+def experiment_differences(table: pd.DataFrame, title: str, *, simulated: bool) -> Figure:
+    """Draw each test experiment's difference from the baseline, one row an experiment.
+
+    Parameters
+    ----------
+    table
+        As :func:`rxrx_lib.study.tables.per_experiment` gives it.
+    title
+        What is compared.
+    simulated
+        Whether to mark the figure.
+    """
+    with figure_style():
+        names = sorted(table["experiment"].unique(), key=lambda name: _cell_type_order(table, name))
+        figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.3 * len(names)))
+        axis.axvline(0, color="#333333", linewidth=1)
+        for row, name in enumerate(names):
+            chosen = table[table["experiment"] == name]
+            style = CELL_TYPE_STYLE[chosen["cell_type"].iloc[0]]
+            _row(axis, row, chosen["difference"].tolist(), style)
+        _name_rows(axis, names)
+        axis.set_title(title)
+        axis.set_xlabel("percentage points more than the baseline")
+        return mark_simulated(figure) if simulated else figure
+
+
+def negative_control_panels(cells: Sequence[Cell], *, simulated: bool) -> Figure:
+    """Draw the negative controls' accuracies against the most common class's line.
+
+    Parameters
+    ----------
+    cells
+        As :func:`rxrx_lib.study.negative_controls.negative_control_cells` gives them.
+    simulated
+        Whether to mark the figure.
+    """
+    panels = []
+    for control in dict.fromkeys(cell.row for cell in cells):
+        found = {c.column: list(c.replicates.values()) for c in cells if c.row == control}
+        line = found.pop("majority_line")
+        title = control.replace("_", " ")
+        panels.append(Panel(title, found, {"most common class": sum(line) / len(line)}))
+    return replicate_panels(panels, simulated=simulated)
+
+
+def mark_simulated(figure: Figure) -> Figure:
+    """Write SIMULATED over the figure's right upper corner, so that no crop of it is RxRx1."""
+    figure.text(
+        0.995,
+        1.0,
+        "SIMULATED",
+        ha="right",
+        va="bottom",
+        fontsize=8.5,
+        fontweight="bold",
+        color="white",
+        bbox={"boxstyle": "round,pad=0.3", "facecolor": "#8A1C1C", "edgecolor": "none"},
+    )
+    return figure
+
+
+def _dots(axis: Axes, panel: Panel) -> None:
+    for name, position in panel.lines.items():
+        axis.axvline(position, color="#777777", linewidth=1, linestyle=(0, (4, 3)))
+        axis.annotate(
+            name,
+            (position, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -1),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            color="#555555",
+        )
+    for row, (method, values) in enumerate(panel.values.items()):
+        _row(axis, row, values, METHOD_STYLE[method])
+    _name_rows(axis, [METHODS[method].label for method in panel.values])
+    axis.set_title(panel.title)
+
+
+def _row(axis: Axes, row: int, values: Sequence[float], style: Mapping[str, Any]) -> None:
+    interval = t_interval(values)
+    axis.plot([interval.low, interval.high], [row, row], color=style["color"], alpha=0.35, lw=5)
+    axis.plot([interval.mean] * 2, [row - 0.28, row + 0.28], color=style["color"], lw=2.4)
+    axis.plot(
+        values,
+        row + _spread(len(values)),
+        linestyle="none",
+        markersize=5.5,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        **style,
+    )
+
+
+def _spread(n: int) -> npt.NDArray[np.float64]:
+    """Return small vertical offsets, so that equal replicates do not hide one another."""
+    return np.linspace(-0.14, 0.14, n) if n > 1 else np.zeros(n)
+
+
+def _name_rows(axis: Axes, names: Sequence[str]) -> None:
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(visible=False, axis="y")
+    axis.tick_params(axis="y", length=0)
+
+
+def _cell_type_order(table: pd.DataFrame, name: str) -> tuple[int, str]:
+    cell_type = table.loc[table["experiment"] == name, "cell_type"].iloc[0]
+    return list(CELL_TYPE_STYLE).index(cell_type), name

@@ -1,0 +1,110 @@
+"""Paper, RxRx1 and simulation, number by number: what ``rxrx report`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from rxrx_lib.study import paper
+from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.negative_controls import negative_control_cells
+from rxrx_lib.study.profiles import PROFILES, Profile
+from rxrx_lib.study.results import gather
+from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
+
+COLUMNS = (
+    "item",
+    "row",
+    "column",
+    "paper",
+    "rxrx1",
+    "rxrx1_sd",
+    "rxrx1_n",
+    "simulated",
+    "simulated_sd",
+    "simulated_n",
+    "data",
+)
+Place = tuple[str, str, str]
+"""Item, row, column."""
+
+
+def ledger(store: Path, profile: Profile) -> pd.DataFrame:
+    """Return every number of the paper's tables and every other number of the catalogue.
+
+    Parameters
+    ----------
+    store
+        The run store. RxRx1's numbers are those of the ``paper`` profile's runs in it.
+    profile
+        The profile whose runs give the simulated numbers; with the ``paper`` profile there are
+        none.
+
+    Returns
+    -------
+    DataFrame
+        :data:`COLUMNS`; nan where there is no number. ``data`` says what the measured number was
+        measured on.
+    """
+    rxrx1 = measured(store, PROFILES["paper"])
+    simulated = measured(store, profile) if profile.screen is not None else {}
+    printed = {(n.item, n.row, n.column): n.value for n in paper.numbers()}
+    places = [*printed, *(place for place in simulated | rxrx1 if place not in printed)]
+    rows = []
+    for place in sorted(places, key=lambda place: place[0]):
+        real, like = rxrx1.get(place), simulated.get(place)
+        data = [
+            name for name, cell in (("rxrx1", real), (f"simulated {profile.name}", like)) if cell
+        ]
+        rows.append((*place, printed.get(place), *_numbers(real), *_numbers(like), ", ".join(data)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
+    """Return what the store's runs of one profile give, by place."""
+    results = {item: gather(runs(profile), store) for item, runs in CATALOGUE.items()}
+    found: dict[Place, Cell] = {}
+    for item, some in (
+        ("table1", table1(results["table1"]).values()),
+        ("table1", cells(results["table1"], BESIDE_TABLE1)),
+        ("negative_controls", negative_control_cells(results["negative_controls"])),
+    ):
+        found.update(_placed(item, some))
+    return found
+
+
+def remeasured(rows: pd.DataFrame) -> tuple[int, int]:
+    """Count the accuracies of the paper's tables: those measured anew on RxRx1, and all."""
+    accuracies = rows[rows["paper"].notna() & rows["item"].str.startswith("table")]
+    return int(accuracies["rxrx1"].notna().sum()), len(accuracies)
+
+
+def written(rows: pd.DataFrame, form: str) -> str:
+    """Write the ledger as ``csv``, ``json`` or a Markdown table (``md``)."""
+    if form == "csv":
+        return rows.to_csv(index=False, float_format="%.4g", lineterminator="\n")
+    if form == "json":
+        return rows.to_json(orient="records", indent=1) + "\n"
+    words = rows.map(lambda value: "" if pd.isna(value) else _word(value))
+    lines = ["| " + " | ".join(line) + " |" for line in words.itertuples(index=False)]
+    head = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+def _word(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _placed(item: str, some: Iterable[Cell]) -> Iterator[tuple[Place, Cell]]:
+    for cell in some:
+        yield (item, cell.row, cell.column), cell
+
+
+def _numbers(cell: Cell | None) -> tuple[float | None, float | None, int | None]:
+    """Return mean, standard deviation and number of replicates, None where there is none."""
+    if cell is None:
+        return None, None, None
+    sd = cell.sd
+    return cell.value, None if sd != sd else sd, cell.n or None

@@ -1,0 +1,119 @@
+"""Runs whose outcome is known beforehand, and whether they came out so.
+
+Without technical effects there is nothing for AdaBN to correct; without phenotypes, or with the
+training sites' classes shuffled, there is nothing to learn. A pipeline that leaks, or a simulator
+that hides a label in a corner of the picture, fails here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rxrx_lib.study.tables import Cell, replicate_values
+
+LARGEST_DIFFERENCE = 3.0
+"""Percentage points that AdaBN may lie from the baseline where experiments do not differ."""
+CHANCE_DEVIATIONS = 3.0
+"""Binomial standard deviations that an accuracy may lie above the best constant answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One negative control: what came out, and where it had to lie."""
+
+    control: str
+    """Id: ``technical_off``, ``labels_shuffled`` or ``phenotypes_off``."""
+    expectation: str
+    """The expectation in words."""
+    value: float
+    """What came out, mean over replicates, in percent or percentage points."""
+    low: float
+    high: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it came out as it had to."""
+        return self.low <= self.value <= self.high
+
+
+def negative_control_cells(results: pd.DataFrame) -> list[Cell]:
+    """Return the controls' numbers, by control and column."""
+    if results.empty:
+        return []
+    found = []
+    for control, chosen in _controls(results).items():
+        for method in ("baseline", "adabn"):
+            values = replicate_values(chosen, method, "separated", "accuracy")
+            if values:
+                found.append(_cell(control, method, values))
+        lines = replicate_values(chosen, "baseline", "separated", "majority_accuracy")
+        if lines:
+            found.append(_cell(control, "majority_line", lines))
+    return found
+
+
+def verdicts(results: pd.DataFrame) -> list[Verdict]:
+    """Judge the controls that the results hold.
+
+    Parameters
+    ----------
+    results
+        Of the catalogue's ``negative_controls``.
+
+    Returns
+    -------
+    list of Verdict
+        One for each of the three controls that has been run.
+    """
+    if results.empty:
+        return []
+    by_place = {(cell.row, cell.column): cell for cell in negative_control_cells(results)}
+    found = []
+    if ("technical_off", "adabn") in by_place:
+        adabn, baseline = (by_place["technical_off", m].value for m in ("adabn", "baseline"))
+        found.append(
+            Verdict(
+                control="technical_off",
+                expectation=f"AdaBN within {LARGEST_DIFFERENCE:g} points of the baseline",
+                value=adabn - baseline,
+                low=-LARGEST_DIFFERENCE,
+                high=LARGEST_DIFFERENCE,
+            )
+        )
+    for control, chosen in _controls(results).items():
+        if control != "technical_off" and not chosen.empty:
+            line = by_place[control, "majority_line"].value
+            high = line + CHANCE_DEVIATIONS * _binomial_sd(line, int(chosen["test_wells"].sum()))
+            found.append(
+                Verdict(
+                    control=control,
+                    expectation=f"no better than a constant answer, {line:.1f} %",
+                    value=by_place[control, "baseline"].value,
+                    low=0.0,
+                    high=high,
+                )
+            )
+    return found
+
+
+def _controls(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    shuffled = results["labels"] == "shuffled"
+    return {
+        "technical_off": results[~shuffled & (results["technical"] == 0)],
+        "labels_shuffled": results[shuffled],
+        "phenotypes_off": results[~shuffled & (results["phenotype"] == 0)],
+    }
+
+
+def _cell(row: str, column: str, values: dict[str, float]) -> Cell:
+    mean = float(np.mean(list(values.values())))
+    return Cell(row=row, column=column, value=mean, replicates=values)
+
+
+def _binomial_sd(percent: float, wells: int) -> float:
+    """Return the standard deviation of an accuracy over wells, whose two sites go together."""
+    share = percent / 100
+    return float(100 * np.sqrt(share * (1 - share) / wells))

@@ -1,0 +1,153 @@
+"""What notebooks show beside figures: banners, tables, sentences, the data behind a figure.
+
+Everything here shows in two ways: as HTML in Jupyter, and as MyST Markdown in the book, where
+tables are numbered and can be referred to.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from rxrx_lib.study.profiles import Profile
+from rxrx_lib.study.progress import duration
+from rxrx_lib.study.provenance import code_version, hardware
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to display: ``myst`` in the book, ``page`` (HTML) in Jupyter."""
+
+    myst: str
+    page: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/markdown": self.myst, "text/html": self.page, "text/plain": self.myst}
+
+
+def figures_as_svg() -> None:
+    """Let this notebook's figures be drawn as SVG: sharp at any width, and small."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]  # it has no annotations
+
+
+def banner(profile: Profile, results: pd.DataFrame) -> Shown:
+    """Say in one line what made this page: profile, data, code, hardware, time.
+
+    Parameters
+    ----------
+    profile
+        The profile of the page.
+    results
+        The runs that the page rests on.
+    """
+    return _banner(
+        profile,
+        screen_description(profile),
+        f"{len(results)} runs, {duration(float(results['seconds'].sum()))} of training",
+    )
+
+
+def screen_banner(profile: Profile, root: Path) -> Shown:
+    """Say the same of a page that shows one screen and trains nothing."""
+    return _banner(profile, screen_description(profile), f"screen {root.name}")
+
+
+def _banner(profile: Profile, *parts: str) -> Shown:
+    code = code_version()
+    words = [
+        f"profile {profile.name} ({profile.purpose})",
+        *parts,
+        f"rxrx_lib {code['rxrx_lib']}, commit {code.get('commit', 'unknown')[:10]}"
+        + (" with uncommitted changes" if code.get("modified") else ""),
+        hardware("cpu"),
+        f"{pd.Timestamp.now(tz='UTC'):%Y-%m-%d}",
+    ]
+    badge = "SIMULATED" if profile.screen is not None else "RxRx1"
+    line = " · ".join(words)
+    return Shown(
+        f":::{{div}} provenance\n<span class='simulated'>{badge}</span> {line}\n:::\n",
+        f"<p><b>{badge}</b> {html.escape(line)}</p>",
+    )
+
+
+def screen_description(profile: Profile) -> str:
+    """Say which screens a profile uses: experiments, classes, chance, picture size."""
+    screen = profile.screen
+    if screen is None:
+        return "RxRx1 release, 51 experiments, 1,139 classes, 512 × 512 pixels"
+    experiments = sum(train + test for _, train, test in screen.experiments)
+    seeds = sorted({replicate.screen_seed for replicate in profile.replicates})
+    return (
+        f"simulated screens {', '.join(map(str, seeds))} of {experiments} experiments, "
+        f"{screen.classes} classes (1/K = {100 / screen.classes:.1f} %), "
+        f"{screen.image_size} × {screen.image_size} pixels of {screen.pixel_size:g} release pixels"
+    )
+
+
+def table(frame: pd.DataFrame, *, caption: str, name: str) -> Shown:
+    """Show a table with a number and a caption.
+
+    Parameters
+    ----------
+    frame
+        Words, ready to be printed; the column names are the head.
+    caption
+        Above the table.
+    name
+        What other pages refer to it by.
+    """
+    lines = [
+        f":::{{table}} {caption}",
+        f":name: {name}",
+        "",
+        *markdown_rows(frame),
+        ":::",
+        "",
+    ]
+    page = frame.to_html(index=False, escape=True)
+    return Shown("\n".join(lines), f"<p><b>{html.escape(caption)}</b></p>{page}")
+
+
+def markdown_rows(frame: pd.DataFrame) -> list[str]:
+    """Return a frame of words as the lines of a Markdown table."""
+    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def sentences(lines: Sequence[str]) -> Shown:
+    """Show generated sentences as a list."""
+    page = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return Shown("\n".join(f"- {line}" for line in lines) + "\n", f"<ul>{page}</ul>")
+
+
+def data_behind(frame: pd.DataFrame, file_name: str) -> Shown:
+    """Show the numbers behind a figure, folded, with a link that saves them as CSV.
+
+    Parameters
+    ----------
+    frame
+        The numbers.
+    file_name
+        What the CSV file is called.
+    """
+    text = frame.to_csv(index=False, float_format="%.4g")
+    link = f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
+    words = frame.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+    anchor = f'<a download="{file_name}" href="{link}">{file_name}</a>'
+    myst = [
+        "::::{dropdown} The numbers behind the figure",
+        f"Save as CSV: {anchor}",
+        "",
+        *markdown_rows(words),
+        "::::",
+        "",
+    ]
+    page = f"<details><summary>The numbers behind the figure</summary>{anchor}"
+    return Shown("\n".join(myst), f"{page}{words.to_html(index=False)}</details>")

@@ -1,0 +1,159 @@
+"""Table 1 as readers see it: the paper's panel, the simulated panel, and the figures' panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from rxrx_lib.evaluation.intervals import Interval
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import paper
+from rxrx_lib.study.figures import Panel
+from rxrx_lib.study.tables import Cell, differences, replicate_values
+
+NOT_RUN = "not run here"
+PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+SIMULATED_COLUMNS = {
+    "accuracy_separated": "separated",
+    "accuracy_stratified": "stratified by site",
+    "accuracy_stratified_by_well": "stratified by well",
+    "generalization": "generalization",
+    "batch_classification": "batch classification",
+    "batch_probe_linear": "fresh linear probe",
+}
+METRICS = {
+    "Accuracy, batch-separated": ("separated", "accuracy"),
+    "Accuracy, batch-stratified by site": ("stratified_by_site", "accuracy"),
+    "Accuracy, batch-stratified by well": ("stratified_by_well", "accuracy"),
+    "Batch classification, head trained along": (
+        "stratified_by_site",
+        "batch_classification_accuracy",
+    ),
+    "Batch classification, fresh linear probe": ("stratified_by_site", "batch_probe_linear"),
+}
+"""Panels of the replicates' figure."""
+
+
+def paper_panel(item: str, rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
+    """Return a table of the paper beside what this code measured on RxRx1.
+
+    Parameters
+    ----------
+    item
+        ``table1`` …
+    rxrx1
+        Cells measured on the release, by row and column.
+
+    Returns
+    -------
+    DataFrame
+        Words: method (on its first row only), quantity, the paper's value, and ours or "not run
+        here".
+    """
+    rows: list[dict[str, str]] = []
+    shown = ""
+    for number in paper.numbers(item):
+        cell = rxrx1.get((number.row, number.column))
+        spread = "" if number.sd is None else f"{PLUS_MINUS}{number.sd:.1f}"
+        method = paper.ROW_LABELS[item][number.row]
+        rows.append(
+            {
+                "method": "" if method == shown else method,
+                "quantity": paper.COLUMN_LABELS[item][number.column],
+                "paper": f"{number.value:.1f}{spread}",
+                "RxRx1, this code": NOT_RUN if cell is None else cell_words(cell),
+            }
+        )
+        shown = method
+    return pd.DataFrame(rows)
+
+
+def simulated_panel(cells: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
+    """Return the simulated Table 1 as words: mean ± half the 95 % t interval of replicates."""
+    rows = []
+    for method, record in METHODS.items():
+        row = {"method": record.label}
+        for column, label in SIMULATED_COLUMNS.items():
+            cell = cells.get((method, column))
+            row[label] = "" if cell is None else cell_words(cell)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def cell_words(cell: Cell) -> str:
+    """Write a cell's mean ± half of its 95 % t interval, where there are replicates."""
+    if cell.n < 2:
+        return f"{cell.value:.1f}"
+    return f"{cell.value:.1f}{PLUS_MINUS}{cell.interval.high - cell.value:.1f}"
+
+
+def replicate_figure_panels(results: pd.DataFrame) -> list[Panel]:
+    """Return the panels of every replicate's figure, with chance and reference lines."""
+    panels = []
+    for title, (split, metric) in METRICS.items():
+        values = {
+            method: list(replicate_values(results, method, split, metric).values())
+            for method in METHODS
+        }
+        values = {method: found for method, found in values.items() if found}
+        if values:
+            panels.append(Panel(title, values, _lines(results, split, metric)))
+    return panels
+
+
+def difference_figure_panels(results: pd.DataFrame) -> list[Panel]:
+    """Return the panels of the paired differences from the baseline."""
+    panels = []
+    for title, (split, metric) in METRICS.items():
+        paired = differences(results, split, metric)
+        if paired:
+            panels.append(Panel(title, {m: list(found.values()) for m, found in paired.items()}))
+    return panels
+
+
+def panel_data(panels: list[Panel], results: pd.DataFrame) -> pd.DataFrame:
+    """Return a figure's numbers: panel, method, replicate, value in percent or points."""
+    replicates = list(dict.fromkeys(results["replicate"]))
+    rows = [
+        (panel.title, METHODS[method].label, replicate, value)
+        for panel in panels
+        for method, values in panel.values.items()
+        for replicate, value in zip(replicates, values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["panel", "method", "screen/training seed", "value"])
+
+
+def paper_differences(item: str, column: str) -> dict[str, float]:
+    """Return each method's difference from the baseline, as the paper prints them."""
+    base = paper.lookup(item, "baseline", column).value
+    return {
+        method: paper.lookup(item, method, column).value - base
+        for method in METHODS
+        if method != "baseline"
+    }
+
+
+def measured_differences(results: pd.DataFrame, split: str, metric: str) -> dict[str, Interval]:
+    """Return each method's paired difference from the baseline, with its t interval."""
+    from rxrx_lib.evaluation.intervals import t_interval
+
+    return {
+        method: t_interval(list(paired.values()))
+        for method, paired in differences(results, split, metric).items()
+    }
+
+
+def _lines(results: pd.DataFrame, split: str, metric: str) -> dict[str, float]:
+    """Return the reference lines that belong to a metric, means over replicates."""
+    names = (
+        {"most common class": "majority_accuracy"}
+        if metric == "accuracy"
+        else {"1/E": "line_uniform", "cell type": "line_cell_type"}
+    )
+    found = {}
+    for label, line in names.items():
+        values = replicate_values(results, "baseline", split, line)
+        if values:
+            found[label] = sum(values.values()) / len(values)
+    return found

@@ -1,0 +1,127 @@
+"""The sizes that the study comes in: which screens, network, recipe and replicates."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.study.spec import DataSpec, NetworkSpec, RunSpec, SplitSpec
+from rxrx_lib.training.recipe import Recipe
+
+SEPARATED = SplitSpec(name="separated")
+BY_SITE = SplitSpec(name="stratified", unit="site")
+BY_WELL = SplitSpec(name="stratified", unit="well")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """One repetition, the same for every method, so that differences between methods are paired."""
+
+    screen_seed: int
+    """Of the simulated screen; without effect on the release, of which there is one."""
+    seed: int
+    """Of the training."""
+
+    def __str__(self) -> str:
+        """Name the replicate in tables."""
+        return f"screen {self.screen_seed}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One size of the study."""
+
+    name: str
+    purpose: str
+    """One sentence on what its numbers are good for, printed on every page."""
+    screen: ScreenSpec | None
+    """The simulated screen, its seed apart; None for the release."""
+    replicates: tuple[Replicate, ...]
+    network: NetworkSpec
+    recipe: Recipe
+
+    def data(self, replicate: Replicate, **changes: Any) -> DataSpec:
+        """Return the data of a replicate, with fields of its ScreenSpec changed."""
+        if self.screen is None:
+            if changes:
+                raise ValueError(
+                    f"{', '.join(changes)}: profile {self.name!r} uses the release, "
+                    "which cannot be simulated otherwise; choose a simulated profile."
+                )
+            return DataSpec(name="rxrx1", simulator_version=0)
+        screen = dataclasses.replace(self.screen, seed=replicate.screen_seed, **changes)
+        return DataSpec(name="simulated", screen=screen)
+
+    def run(
+        self,
+        method: str,
+        split: SplitSpec,
+        replicate: Replicate,
+        *,
+        labels: str = "true",
+        **changes: Any,
+    ) -> RunSpec:
+        """Return the run of a method on a split in a replicate; ``changes`` are the screen's."""
+        return RunSpec(
+            data=self.data(replicate, **changes),
+            split=split,
+            method=method,
+            network=self.network,
+            recipe=self.recipe,
+            labels=labels,
+            seed=replicate.seed,
+        )
+
+
+def profile(name: str) -> Profile:
+    """Look a profile up.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name; the sentence lists those there are.
+    """
+    if name not in PROFILES:
+        raise ValueError(f"profile is {name!r}; choose one of {', '.join(PROFILES)}.")
+    return PROFILES[name]
+
+
+LAPTOP = Recipe(epochs=12, warmup_epochs=1, groups=2, group_size=14, learning_rate=0.1)
+
+PROFILES = {
+    each.name: each
+    for each in (
+        Profile(
+            name="smoke",
+            purpose="every code path at the smallest size; its numbers mean nothing",
+            screen=ScreenSpec(
+                image_size=32,
+                pixel_size=6.0,
+                experiments=(("HUVEC", 2, 1), ("RPE", 2, 1), ("HEPG2", 1, 1), ("U2OS", 1, 1)),
+                treatments_per_plate=2,
+                positive_controls=1,
+            ),
+            replicates=(Replicate(screen_seed=10, seed=0), Replicate(screen_seed=11, seed=1)),
+            network=NetworkSpec(backbone="densenet_small", embedding=32),
+            recipe=dataclasses.replace(LAPTOP, epochs=2, warmup_epochs=1, group_size=8),
+        ),
+        Profile(
+            name="demo",
+            purpose="the whole book on a laptop; trained for seconds, far from convergence",
+            screen=ScreenSpec(),
+            replicates=tuple(Replicate(screen_seed=10 + i, seed=i) for i in range(3)),
+            network=NetworkSpec(backbone="densenet_small", embedding=128),
+            recipe=LAPTOP,
+        ),
+        Profile(
+            name="paper",
+            purpose="the paper's own size, on the RxRx1 release; needs a cluster",
+            screen=None,
+            replicates=tuple(Replicate(screen_seed=0, seed=i) for i in range(5)),
+            network=NetworkSpec(),
+            recipe=Recipe(precision="bf16"),
+        ),
+    )
+}

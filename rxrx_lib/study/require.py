@@ -1,0 +1,71 @@
+"""What a notebook calls first: results of runs, trained here where the store lacks them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from rxrx_lib.study import runs
+from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.results import gather
+from rxrx_lib.study.spec import RunSpec
+
+
+class RunsFailed(RuntimeError):
+    """Some runs did not end well; the message lists them."""
+
+
+def require(
+    specs: Sequence[RunSpec],
+    *,
+    data: str | Path = "data",
+    store: str | Path = "runs",
+    device: str = "auto",
+    workers: int = 0,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return the results of runs, training first those that the store lacks.
+
+    Parameters
+    ----------
+    specs
+        The runs, in the order in which they are wanted.
+    data
+        Folder of screens.
+    store
+        The run store.
+    device
+        Torch device for what has to be trained; ``auto`` is a GPU where there is one.
+    workers
+        Processes to train in; 0 trains in this one.
+    scheduler
+        Address of a Dask scheduler to train on instead.
+    progress
+        Where lines on the progress go; standard error by default.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`rxrx_lib.study.results.gather`.
+
+    Raises
+    ------
+    RunsFailed
+        If a run failed; the others are done and kept.
+    """
+    store = Path(store)
+    if not all(runs.open_run(store, spec).done for spec in specs):
+        from rxrx_lib.study.execute import Runtime, run_many
+        from rxrx_lib.study.executors import executor
+
+        runtime = Runtime(data=Path(data), runs=store, device=device)
+        with executor(workers, scheduler) as engine:
+            failed = run_many(specs, runtime, engine, progress or Progress())
+        if failed:
+            lines = [f"{spec.id}  {spec}: {error}" for spec, error in failed]
+            raise RunsFailed(os.linesep.join([f"{len(failed)} runs failed:", *lines]))
+    return gather(specs, store)

@@ -1,0 +1,63 @@
+"""Done runs as a table, one row a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rxrx_lib.study import runs
+from rxrx_lib.study.spec import RunSpec
+
+SPLITS = {
+    ("separated", "experiment"): "separated",
+    ("stratified", "site"): "stratified_by_site",
+    ("stratified", "well"): "stratified_by_well",
+}
+
+
+def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
+    """Read the metrics of runs that are done.
+
+    Parameters
+    ----------
+    specs
+        The runs; those without a result are left out.
+    store
+        The run store.
+
+    Returns
+    -------
+    DataFrame
+        One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
+        ``screen_seed`` (absent value -1 for the release), ``seed``, ``technical`` and
+        ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by
+        the runs of one pair of seeds), ``seconds``, and one column a metric, as
+        :func:`rxrx_lib.evaluation.score.score` names them.
+    """
+    rows = []
+    for spec in specs:
+        run = runs.open_run(Path(store), spec)
+        if run.done:
+            seconds = run.provenance()["seconds"]
+            rows.append({**run.metrics(), "seconds": seconds, **_described(spec)})
+    return pd.DataFrame(rows)
+
+
+def _described(spec: RunSpec) -> dict[str, Any]:
+    screen = spec.data.screen
+    seed = -1 if screen is None else screen.seed
+    return {
+        "id": spec.id,
+        "method": spec.method,
+        "split": SPLITS[spec.split.name, spec.split.unit],
+        "labels": spec.labels,
+        "data": spec.data.name,
+        "screen_seed": seed,
+        "seed": spec.seed,
+        "technical": 1.0 if screen is None else screen.technical,
+        "phenotype": 1.0 if screen is None else screen.phenotype,
+        "replicate": f"{seed}/{spec.seed}",
+    }

@@ -1,0 +1,172 @@
+"""The run store: one folder a run, named by the hash of what was asked.
+
+    runs/<id>/spec.json            what was asked; written first
+              checkpoint.pt        while training
+              failure.json         why the last try failed; removed by success
+              predictions/<hash>/  predictions.npz and metrics.json, one folder a PredictSpec
+              result/              metrics.json, history.csv, provenance.json, weights.pt
+
+``result`` appears last, by one rename: a run is done if it exists. Running twice is harmless.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rxrx_lib.data.atomic import write_text
+from rxrx_lib.study.spec import PredictSpec, RunSpec, canonical, identity
+
+
+class SpecMismatch(RuntimeError):
+    """A run's folder holds another spec than its name says."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's identity."""
+        return self.path.name
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where training saves itself."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def result(self) -> Path:
+        """The folder that makes the run done."""
+        return self.path / "result"
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a result."""
+        return self.result.is_dir()
+
+    @property
+    def state(self) -> str:
+        """One of absent, started, resumable, failed, done."""
+        if self.done:
+            return "done"
+        if (self.path / "failure.json").exists():
+            return "failed"
+        if self.checkpoint.exists():
+            return "resumable"
+        return "started" if (self.path / "spec.json").exists() else "absent"
+
+    def metrics(self) -> dict[str, Any]:
+        """Read the metrics of the method's own way of predicting."""
+        return read_json(self.result / "metrics.json")
+
+    def provenance(self) -> dict[str, Any]:
+        """Read where the result came from."""
+        return read_json(self.result / "provenance.json")
+
+    def prediction(self, asked: PredictSpec) -> Path:
+        """Return the folder of one way of predicting."""
+        return self.path / "predictions" / identity(asked)
+
+
+def open_run(root: Path, spec: RunSpec) -> Run:
+    """Return the run's folder, whether it exists or not.
+
+    Raises
+    ------
+    SpecMismatch
+        If the folder exists and holds another spec.
+    """
+    run = Run(root / spec.id)
+    stored = run.path / "spec.json"
+    if stored.exists() and read_json(stored) != canonical(spec):
+        raise SpecMismatch(
+            f"{stored} holds another spec than the run's name says; move {run.path} away."
+        )
+    return run
+
+
+def start(run: Run, spec: RunSpec) -> None:
+    """Write the spec, and forget an earlier failure."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    write_text(run.path / "spec.json", _json(canonical(spec)))
+    (run.path / "failure.json").unlink(missing_ok=True)
+
+
+def fail(run: Run, error: BaseException) -> None:
+    """Write down why a try failed."""
+    report = {
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    write_text(run.path / "failure.json", _json(report))
+
+
+def commit_folder(target: Path, write: Callable[[Path], None]) -> bool:
+    """Fill a folder and make it appear whole, or not at all.
+
+    Parameters
+    ----------
+    target
+        The folder to appear.
+    write
+        Fills the folder that it is given.
+
+    Returns
+    -------
+    bool
+        False if somebody else's ``target`` was there first; it is kept.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    attempt = target.parent / f".attempt-{uuid.uuid4().hex}"
+    attempt.mkdir()
+    try:
+        write(attempt)
+        for path in attempt.iterdir():
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+        os.rename(attempt, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
+    return True
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write readable JSON; keys keep their order."""
+    path.write_text(_json(content), encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON ({error}); move it away and run again.") from error
+    return content

@@ -1,0 +1,176 @@
+"""What a run is: everything that changes the trained weights, and a hash of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.training.recipe import Recipe
+
+ID_DIGITS = 16
+LABELS = ("true", "shuffled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which screen: its content, not where it lies."""
+
+    name: str
+    """``simulated``, or ``rxrx1`` for the release."""
+    screen: ScreenSpec | None = None
+    """How the screen is simulated; None for the release."""
+    simulator_version: int = SIMULATOR_VERSION
+    """Goes up whenever the same ScreenSpec gives other pixels; 0 for the release."""
+
+    def __post_init__(self) -> None:
+        """Check that name and screen agree."""
+        if self.name not in ("simulated", "rxrx1"):
+            raise ValueError(f"name is {self.name!r}; choose simulated or rxrx1.")
+        if (self.name == "simulated") != (self.screen is not None):
+            raise ValueError(
+                f"screen is {self.screen} for name {self.name!r}; "
+                "give a ScreenSpec for simulated and None for rxrx1."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSpec:
+    """Which sites train and which test."""
+
+    name: str
+    """``separated`` or ``stratified``."""
+    unit: str = "experiment"
+    """What stays on one side: ``experiment`` (separated), ``site`` or ``well`` (stratified)."""
+    seed: int = 0
+    """Of the stratified draw; one for all runs."""
+
+    def __post_init__(self) -> None:
+        """Check that name and unit agree."""
+        units = {"separated": ("experiment",), "stratified": ("site", "well")}
+        if self.name not in units:
+            raise ValueError(f"name is {self.name!r}; choose separated or stratified.")
+        if self.unit not in units[self.name]:
+            raise ValueError(
+                f"unit is {self.unit!r} in a {self.name} split; "
+                f"choose {' or '.join(units[self.name])}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """The network's shape, apart from what the data fix."""
+
+    backbone: str = "densenet161"
+    """A name of ``rxrx_lib.models.backbones.BACKBONES``."""
+    embedding: int = 1024
+    """Embedding size D."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One training run."""
+
+    data: DataSpec
+    split: SplitSpec
+    method: str
+    """A name of ``rxrx_lib.models.methods.METHODS``."""
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    recipe: Recipe = field(default_factory=Recipe)
+    labels: str = "true"
+    """``shuffled`` permutes the training sites' classes: a negative control."""
+    seed: int = 0
+    """Of initial weights, order of sites, augmentation and shuffled labels."""
+    version: int = 1
+    """Goes up whenever the same fields give other weights, as after a bug was mended."""
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}.")
+        if self.labels not in LABELS:
+            raise ValueError(f"labels is {self.labels!r}; choose one of {', '.join(LABELS)}.")
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits that name this run everywhere."""
+        return identity(self)
+
+    def __str__(self) -> str:
+        """Say in words which run it is."""
+        where = self.data.name if self.data.screen is None else f"screen {self.data.screen.seed}"
+        split = self.split.name if self.split.unit == "experiment" else f"by {self.split.unit}"
+        odd = [] if self.labels == "true" else [f"{self.labels} labels"]
+        if self.data.screen is not None:
+            factors = ("technical", "phenotype")
+            set_to = {name: getattr(self.data.screen, name) for name in factors}
+            odd += [f"{name} {factor:g}" for name, factor in set_to.items() if factor != 1]
+        return " · ".join([self.method, split, where, f"seed {self.seed}", *odd])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSpec:
+    """One way of predicting with a trained run."""
+
+    statistics: str
+    """What the network normalises by: ``training`` or ``experiment``."""
+    embeddings: bool = True
+    """Whether embeddings are kept."""
+
+
+def identity(settings: Any) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the settings' canonical JSON."""
+    text = json.dumps(canonical(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:ID_DIGITS]
+
+
+def canonical(settings: Any) -> dict[str, Any]:
+    """Return a settings dataclass as plain JSON values, the same for equal settings.
+
+    All fields are in it, so that a changed default makes a new identity. A field that was added
+    later carries ``metadata={"absent": value}``, the value that older runs had, and is left out
+    where it has this value: old identities stay valid.
+
+    Raises
+    ------
+    TypeError
+        If a value is not of its field's declared type.
+    ValueError
+        If a number is not finite.
+    """
+    hints = typing.get_type_hints(type(settings))
+    values = {}
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        if "absent" not in each.metadata or value != each.metadata["absent"]:
+            values[each.name] = _plain(value, hints[each.name], each.name)
+    return values
+
+
+def _plain(value: Any, declared: Any, name: str) -> Any:
+    """Return one value as JSON has it, by its declared type: 1 and 1.0 are one float."""
+    if isinstance(declared, types.UnionType):
+        if value is None:
+            return None
+        declared = next(kind for kind in declared.__args__ if kind is not types.NoneType)
+    if dataclasses.is_dataclass(value):
+        return canonical(value)
+    if typing.get_origin(declared) is tuple:
+        kinds = typing.get_args(declared)
+        if len(kinds) == 2 and kinds[1] is Ellipsis:
+            kinds = (kinds[0],) * len(value)
+        return [_plain(v, kind, name) for v, kind in zip(value, kinds, strict=True)]
+    if declared is float and type(value) in (int, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}; give a finite number.")
+        return float(value) + 0.0  # -0.0 becomes 0.0
+    if type(value) is not declared:
+        raise TypeError(f"{name} is {value!r}; give a value of type {declared}.")
+    return value

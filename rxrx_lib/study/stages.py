@@ -1,0 +1,160 @@
+"""The stages of one run: build, train, predict and score, commit.
+
+torch is imported inside the functions, so that reading results needs none.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rxrx_lib.data.randomness import generator
+from rxrx_lib.data.splits import Split
+from rxrx_lib.evaluation.score import score
+from rxrx_lib.models.methods import Method
+from rxrx_lib.study import runs
+from rxrx_lib.study.screens import Screen
+from rxrx_lib.study.spec import PredictSpec, RunSpec
+
+if TYPE_CHECKING:
+    from rxrx_lib.models.network import Network
+    from rxrx_lib.training.fit import EpochRecord, Plan, Targets
+
+
+def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
+    """Build the method's network with weights drawn from the spec's seed alone."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        return method.build(
+            backbone=spec.network.backbone,
+            channels=6,
+            classes=screen.classes,
+            experiments=screen.table["experiment"].nunique(),
+            embedding=spec.network.embedding,
+            group_size=spec.recipe.group_size,
+        )
+
+
+def train(
+    network: Network,
+    method: Method,
+    spec: RunSpec,
+    screen: Screen,
+    split: Split,
+    *,
+    checkpoint: Path,
+    workers: int,
+    device: str,
+) -> list[EpochRecord]:
+    """Fit the network to the training side of the split."""
+    from rxrx_lib.training.fit import fit
+
+    return fit(
+        network,
+        screen.images,
+        minibatch_plan(method, spec, screen, split),
+        targets(spec, screen, split),
+        spec.recipe,
+        seed=spec.seed,
+        device=device,
+        workers=workers,
+        checkpoint_path=checkpoint,
+    )
+
+
+def minibatch_plan(method: Method, spec: RunSpec, screen: Screen, split: Split) -> Plan:
+    """Return the epochs' minibatches: one-experiment groups where the method asks for them."""
+    from rxrx_lib.data import loader
+
+    shape = {"groups": spec.recipe.groups, "group_size": spec.recipe.group_size}
+    experiments = screen.table["experiment"].to_numpy()
+
+    def plan(epoch: int) -> npt.NDArray[np.int64]:
+        if method.grouped:
+            return loader.one_experiment_groups(
+                split.train, experiments[split.train], **shape, seed=spec.seed, epoch=epoch
+            )
+        return loader.shuffled(split.train, **shape, seed=spec.seed, epoch=epoch)
+
+    return plan
+
+
+def targets(spec: RunSpec, screen: Screen, split: Split) -> Targets:
+    """Return every row's classes; shuffled labels are permuted among the training rows."""
+    from rxrx_lib.training.fit import Targets
+    from rxrx_lib.training.predict import experiment_names
+
+    sirna = screen.table["sirna_id"].to_numpy(dtype=np.int64).copy()
+    if spec.labels == "shuffled":
+        order = generator("shuffled labels", spec.seed).permutation(len(split.train))
+        sirna[split.train] = sirna[split.train][order]
+    names = np.asarray(experiment_names(screen.table))
+    experiment = np.searchsorted(names, screen.table["experiment"].to_numpy(dtype=str))
+    return Targets(sirna, experiment.astype(np.int64))
+
+
+def predict_and_score(
+    network: Network,
+    asked: PredictSpec,
+    spec: RunSpec,
+    screen: Screen,
+    split: Split,
+    run: runs.Run,
+    device: str,
+) -> dict[str, Any]:
+    """Write predictions.npz, and metrics that are computed from that file alone."""
+    from rxrx_lib.training.predict import predict
+
+    predictions = predict(
+        network,
+        screen.images,
+        screen.table,
+        split,
+        classes=screen.classes,
+        statistics=asked.statistics,
+        group_size=spec.recipe.group_size,
+        embeddings=asked.embeddings,
+        precision=spec.recipe.precision,
+        device=device,
+    )
+
+    def write(folder: Path) -> None:
+        np.savez(folder / "predictions.npz", allow_pickle=False, **predictions)
+        with np.load(folder / "predictions.npz") as stored:
+            runs.write_json(folder / "metrics.json", score(dict(stored)))
+
+    runs.commit_folder(run.prediction(asked), write)
+    return runs.read_json(run.prediction(asked) / "metrics.json")
+
+
+def commit(
+    run: runs.Run,
+    network: Network,
+    history: Sequence[EpochRecord],
+    metrics: dict[str, Any],
+    source: dict[str, Any],
+) -> None:
+    """Make the result appear, whole, and drop what only an unfinished run needs."""
+    import torch
+
+    from rxrx_lib.training import checkpoint
+
+    def write(folder: Path) -> None:
+        torch.save(network.state_dict(), folder / "weights.pt")
+        runs.write_json(folder / "metrics.json", metrics)
+        with (folder / "history.csv").open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(history[0]._fields)
+            table.writerows(history)
+        files = {path.name: runs.file_sha256(path) for path in sorted(folder.iterdir())}
+        runs.write_json(folder / "provenance.json", {**source, "sha256": files})
+
+    runs.commit_folder(run.result, write)
+    checkpoint.remove(run.checkpoint)

@@ -1,0 +1,106 @@
+"""The book's generated pages: what made this build, and how much of the paper is re-measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rxrx_lib.study import runs
+from rxrx_lib.study.ledger import remeasured
+from rxrx_lib.study.profiles import Profile
+from rxrx_lib.study.progress import duration
+from rxrx_lib.study.provenance import code_version, hardware, library_versions
+from rxrx_lib.study.spec import RunSpec
+
+
+def headline(rows: pd.DataFrame) -> str:
+    """Return the home page's sentence on how many of the paper's accuracies are re-measured.
+
+    Parameters
+    ----------
+    rows
+        The ledger.
+    """
+    here, all_of_them = remeasured(rows)
+    return (
+        f"**{here} of the {all_of_them}** accuracies in the paper's tables have been re-measured "
+        "on RxRx1 with this code so far.\n"
+    )
+
+
+def status_page(
+    profile: Profile,
+    specs: Sequence[RunSpec],
+    store: Path,
+    notebooks: Mapping[str, dict[str, Any]],
+) -> str:
+    """Return the page on what made this build, as MyST Markdown.
+
+    Parameters
+    ----------
+    profile
+        The profile of the build.
+    specs
+        The runs that the book rests on.
+    store
+        The run store.
+    notebooks
+        Chapter to its executed notebook.
+    """
+    sources = [runs.open_run(store, spec).provenance() for spec in specs]
+    seconds = [source["seconds"] for source in sources]
+    code = code_version()
+    commit = code.get("commit", "no git checkout")[:12]
+    state = ", with uncommitted changes" if code.get("modified") else ""
+    lines = [
+        "# Status of this build",
+        "",
+        "This page is written by the build itself.",
+        "",
+        f"- **Profile:** `{profile.name}`: {profile.purpose}.",
+        f"- **Data:** {_data(profile)}",
+        f"- **Code:** rxrx_lib {code['rxrx_lib']}, commit `{commit}`{state}.",
+        f"- **Hardware of the runs:** {'; '.join(sorted({s['hardware'] for s in sources}))}.",
+        f"- **Hardware of the notebooks:** {hardware('cpu')}.",
+        f"- **Runs:** {len(specs)}, {duration(sum(seconds))} in all, {min(seconds):.0f} to "
+        f"{max(seconds):.0f} s each, made between {min(s['started'] for s in sources)} and "
+        f"{max(s['ended'] for s in sources)}.",
+        "",
+        "## Notebooks",
+        "",
+        *_table(
+            ("notebook", "executed", "seconds", "cells"),
+            [_notebook_row(name, notebook) for name, notebook in notebooks.items()],
+        ),
+        "",
+        "## Versions",
+        "",
+        *_table(("library", "version"), list(library_versions().items())),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _data(profile: Profile) -> str:
+    if profile.screen is None:
+        return "the RxRx1 release."
+    seeds = ", ".join(str(replicate.screen_seed) for replicate in profile.replicates)
+    screen = profile.screen
+    return (
+        f"simulated screens (seeds {seeds}) of {screen.classes} classes, "
+        f"{screen.image_size} × {screen.image_size} pixels; no picture of RxRx1 is in this book."
+    )
+
+
+def _notebook_row(name: str, notebook: dict[str, Any]) -> tuple[str, str, str, str]:
+    made = notebook["metadata"]["papermill"]
+    code = sum(cell["cell_type"] == "code" for cell in notebook["cells"])
+    return name, made["start_time"][:19].replace("T", " "), f"{made['duration']:.1f}", str(code)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]

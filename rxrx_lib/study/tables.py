@@ -1,0 +1,160 @@
+"""From results to the cells of a table: each cell keeps its replicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rxrx_lib.evaluation.intervals import Interval, paired_differences, t_interval
+from rxrx_lib.evaluation.metrics import batch_generalization
+from rxrx_lib.models.methods import METHODS
+
+Cells = dict[str, tuple[str, str]]
+"""Column of a table to the split and the metric that it shows."""
+
+TABLE1: Cells = {
+    "accuracy_separated": ("separated", "accuracy"),
+    "accuracy_stratified": ("stratified_by_site", "accuracy"),
+    "accuracy_stratified_by_well": ("stratified_by_well", "accuracy"),
+    "batch_classification": ("stratified_by_site", "batch_classification_accuracy"),
+}
+"""What Table 1 prints, its by-well column added; generalization is computed from the first two."""
+
+BESIDE_TABLE1: Cells = {
+    "treatments_separated": ("separated", "accuracy_treatments"),
+    "treatments_stratified": ("stratified_by_site", "accuracy_treatments"),
+    "macro_separated": ("separated", "accuracy_macro"),
+    "macro_stratified": ("stratified_by_site", "accuracy_macro"),
+    "wells_separated": ("separated", "accuracy_wells"),
+    "wells_stratified": ("stratified_by_site", "accuracy_wells"),
+    "batch_probe_linear": ("stratified_by_site", "batch_probe_linear"),
+    "batch_probe_mlp": ("stratified_by_site", "batch_probe_mlp"),
+    "cell_type_probe": ("stratified_by_site", "cell_type_probe"),
+    "batch_classification_by_well": ("stratified_by_well", "batch_classification_accuracy"),
+    "batch_probe_linear_by_well": ("stratified_by_well", "batch_probe_linear"),
+    "batch_probe_mlp_by_well": ("stratified_by_well", "batch_probe_mlp"),
+}
+"""What the ledger keeps beside Table 1."""
+
+GENERALIZATIONS = {
+    "generalization": "accuracy_stratified",
+    "generalization_by_well": "accuracy_stratified_by_well",
+}
+"""Column to the column of its denominator; the numerator is ``accuracy_separated``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One number of a table, in percent, with what it rests on."""
+
+    row: str
+    column: str
+    value: float
+    """Mean over replicates; for generalization the ratio of two such means."""
+    replicates: dict[str, float]
+    """Replicate to its value; empty for a ratio of means."""
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over replicates, nan for fewer than two."""
+        values = list(self.replicates.values())
+        return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+    @property
+    def n(self) -> int:
+        """Number of replicates."""
+        return len(self.replicates)
+
+    @property
+    def interval(self) -> Interval:
+        """Mean with its 95 % t interval."""
+        return t_interval(list(self.replicates.values()))
+
+
+def cells(results: pd.DataFrame, columns: Cells) -> list[Cell]:
+    """Return the cells of a table that the results can fill, row by row.
+
+    Parameters
+    ----------
+    results
+        As :func:`rxrx_lib.study.results.gather` gives them; runs with shuffled labels and on
+        screens with changed effects are no part of it.
+    columns
+        What each column shows.
+    """
+    found = []
+    for method in METHODS:
+        for column, (split, metric) in columns.items():
+            values = replicate_values(results, method, split, metric)
+            if values:
+                mean = float(np.mean(list(values.values())))
+                found.append(Cell(row=method, column=column, value=mean, replicates=values))
+    return found
+
+
+def table1(results: pd.DataFrame) -> dict[tuple[str, str], Cell]:
+    """Return Table 1's cells by method and column, generalization included."""
+    table = {(cell.row, cell.column): cell for cell in cells(results, TABLE1)}
+    for method in METHODS:
+        for column, denominator in GENERALIZATIONS.items():
+            separated = table.get((method, "accuracy_separated"))
+            stratified = table.get((method, denominator))
+            if separated is not None and stratified is not None and stratified.value > 0:
+                ratio = batch_generalization(
+                    list(separated.replicates.values()), list(stratified.replicates.values())
+                )
+                table[method, column] = Cell(row=method, column=column, value=ratio, replicates={})
+    return table
+
+
+def replicate_values(
+    results: pd.DataFrame, method: str, split: str, metric: str
+) -> dict[str, float]:
+    """Return a metric of one method on one split, by replicate."""
+    if results.empty or metric not in results:
+        return {}
+    chosen = results[(results["method"] == method) & (results["split"] == split)]
+    chosen = chosen[chosen[metric].notna()]
+    return dict(zip(chosen["replicate"], chosen[metric].astype(float), strict=True))
+
+
+def differences(
+    results: pd.DataFrame, split: str, metric: str, reference: str = "baseline"
+) -> dict[str, dict[str, float]]:
+    """Return each other method's paired differences from the reference, by replicate.
+
+    Positive where the method's metric is the larger one, in percentage points.
+    """
+    base = replicate_values(results, reference, split, metric)
+    found = {}
+    for method in METHODS:
+        values = replicate_values(results, method, split, metric)
+        if method != reference and values and base:
+            found[method] = paired_differences(values, base)
+    return found
+
+
+def per_experiment(results: pd.DataFrame, method: str, reference: str = "baseline") -> pd.DataFrame:
+    """Return the differences from the reference in every test experiment, batch-separated.
+
+    Returns
+    -------
+    DataFrame
+        ``replicate``, ``experiment``, ``cell_type``, ``difference`` in percentage points.
+    """
+    columns = ["replicate", "experiment", "cell_type", "difference"]
+    if results.empty:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    separated = results[results["split"] == "separated"]
+    for replicate, runs in separated.groupby("replicate", sort=False):
+        by_method = runs.set_index("method")["by_experiment"]
+        if method not in by_method or reference not in by_method:
+            continue
+        for experiment, accuracy in by_method[reference].items():
+            cell_type = experiment.split("-")[-2]  # HUVEC-01, SIM-HUVEC-01
+            difference = by_method[method][experiment] - accuracy
+            rows.append((replicate, experiment, cell_type, difference))
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,1 @@
+"""From minibatches to a trained network, and from a trained network to predictions."""

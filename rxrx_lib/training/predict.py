@@ -1,0 +1,158 @@
+"""From a trained network to predictions, and to nothing that needs the network again."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from rxrx_lib.data.images import Images
+from rxrx_lib.data.splits import Split
+from rxrx_lib.models.adabn import experiment_statistics, using_statistics
+from rxrx_lib.models.network import Network
+from rxrx_lib.training.fit import autocast, site_tensor
+
+STATISTICS = ("training", "experiment")
+TOP = 10
+"""Classes kept a site, best first."""
+
+
+def predict(
+    network: Network,
+    images: Images,
+    table: pd.DataFrame,
+    split: Split,
+    *,
+    classes: int,
+    statistics: str,
+    group_size: int,
+    embeddings: bool = False,
+    precision: str = "fp32",
+    device: str = "cpu",
+    sites_a_pass: int = 256,
+) -> dict[str, npt.NDArray[Any]]:
+    """Predict the test sites of a split, one experiment after another.
+
+    Parameters
+    ----------
+    network
+        Trained, its experiment head in the order of :func:`experiment_names`.
+    images, table
+        The screen: pixels, and the metadata in the same row order.
+    split
+        Which rows are predicted.
+    classes
+        Number of siRNA classes K.
+    statistics
+        ``training``: the running statistics. ``experiment``: those of the whole experiment, all
+        its sites whichever side of the split they are on, without labels, in row order in equal
+        groups of about ``group_size``. So a prediction depends on the site's experiment, not on
+        what is predicted with it.
+    group_size
+        Sites a group for ``experiment``.
+    embeddings
+        Whether to keep embeddings; then the training sites are forwarded as well.
+    precision, device
+        As in training.
+    sites_a_pass
+        Sites forwarded at once; changes memory and rounding, nothing else.
+
+    Returns
+    -------
+    dict of str to array
+        The content of predictions.npz, N sites: ``site_id``, ``well_id``, ``plate``,
+        ``experiment``, ``cell_type``, ``well_type``, ``sirna_id``, ``side``,
+        ``predicted_experiment`` (N,), ``top_sirna_id`` and ``top_logit`` (N, k), best first,
+        ``embedding`` (N, D) where asked, and the scalars ``split``, ``unit``, ``classes``.
+
+    Raises
+    ------
+    ValueError
+        If ``statistics`` is not known.
+    """
+    if statistics not in STATISTICS:
+        raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
+    network.to(device).to(memory_format=torch.channels_last)
+    network.eval()
+    rows = np.sort(np.concatenate([split.train, split.test]) if embeddings else split.test)
+    names = experiment_names(table)
+    parts: list[dict[str, npt.NDArray[Any]]] = []
+    for name in names:
+        whole = np.flatnonzero((table["experiment"] == name).to_numpy())
+        asked = np.intersect1d(whole, rows)
+        with (
+            torch.inference_mode(),
+            autocast(precision, device),
+            _normalised(network, images, whole, statistics, group_size, device),
+        ):
+            for at in range(0, len(asked), sites_a_pass):
+                some = asked[at : at + sites_a_pass]
+                parts.append({"row": some, **_forward(network, images, some, device, embeddings)})
+    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    row = arrays.pop("row")
+    arrays["predicted_experiment"] = np.asarray(names)[arrays["predicted_experiment"]]
+    return {**_described(table, split, row), "classes": np.asarray(classes), **arrays}
+
+
+def experiment_names(table: pd.DataFrame) -> list[str]:
+    """Return the screen's experiments in the order of the experiment head's outputs."""
+    return sorted(table["experiment"].unique())
+
+
+def equal_groups(rows: npt.NDArray[np.int64], group_size: int) -> list[npt.NDArray[np.int64]]:
+    """Cut rows, in order, into groups of about ``group_size`` that differ by one site at most."""
+    return np.array_split(rows, max(1, round(len(rows) / group_size)))
+
+
+def _normalised(
+    network: Network,
+    images: Images,
+    whole: npt.NDArray[np.int64],
+    statistics: str,
+    group_size: int,
+    device: str,
+) -> AbstractContextManager[Any]:
+    if statistics == "training":
+        return nullcontext()
+    groups = (site_tensor(images, rows, device) for rows in equal_groups(whole, group_size))
+    return using_statistics(network, experiment_statistics(network, groups))
+
+
+def _forward(
+    network: Network,
+    images: Images,
+    rows: npt.NDArray[np.int64],
+    device: str,
+    embeddings: bool,
+) -> dict[str, npt.NDArray[Any]]:
+    outputs = network(site_tensor(images, rows, device))
+    logits = outputs.sirna.float()
+    top = logits.topk(min(TOP, logits.shape[1]))
+    found = {
+        "top_sirna_id": top.indices.to(torch.int16),
+        "top_logit": top.values,
+        "predicted_experiment": outputs.experiment.argmax(1),
+    }
+    if embeddings:
+        found["embedding"] = outputs.embedding.float()
+    return {key: value.cpu().numpy() for key, value in found.items()}
+
+
+def _described(
+    table: pd.DataFrame, split: Split, row: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return who the predicted sites are, so that metrics need no other file."""
+    there = table.iloc[row]
+    words = ("site_id", "well_id", "experiment", "cell_type", "well_type")
+    return {
+        "split": np.asarray(split.name),
+        "unit": np.asarray(split.unit),
+        **{word: there[word].to_numpy(dtype=str) for word in words},
+        "plate": there["plate"].to_numpy(dtype=np.int64),
+        "sirna_id": there["sirna_id"].to_numpy(dtype=np.int64),
+        "side": np.where(np.isin(row, split.test), "test", "train"),
+    }

@@ -1,0 +1,87 @@
+"""How a network is trained: every number that changes the weights, and their learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of one training; the defaults are the paper's where it gives one.
+
+    What the paper leaves unsaid is listed, with reasons, in the book's appendix "Our choices".
+    """
+
+    epochs: int = 100
+    """Passes over the training sites."""
+    warmup_epochs: int = 5
+    """Epochs of linear warm-up, part of ``epochs``."""
+    groups: int = 8
+    """Groups a minibatch; the minibatch holds ``groups * group_size`` sites."""
+    group_size: int = 64
+    """Sites that are normalised together."""
+    learning_rate: float = 0.1024
+    """Peak learning rate of SGD."""
+    momentum: float = 0.9
+    """Momentum of SGD, 0 to below 1."""
+    weight_decay: float = 1e-4
+    """L2 penalty on weights, not on biases and normalisation layers."""
+    flips: bool = True
+    """Whether sites are flipped and turned by quarters at random."""
+    cutmix: bool = True
+    """Whether each group is mixed by one CutMix box."""
+    reversal_coefficient: float = 1.0
+    """Final factor on the reversed gradient, for methods that reverse."""
+    precision: str = "fp32"
+    """Arithmetic of the forward pass: ``fp32`` or ``bf16``."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name, minimum in (("epochs", 1), ("groups", 1), ("group_size", 2)):
+            value = getattr(self, name)
+            if value < minimum:
+                raise ValueError(f"{name} is {value}; give a whole number >= {minimum}.")
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs}; give 0 to epochs - 1 = {self.epochs - 1}."
+            )
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; give a number > 0.")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}; give 0 to below 1.")
+        for name in ("weight_decay", "reversal_coefficient"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ValueError(f"{name} is {value}; give a number >= 0.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}."
+            )
+
+    @property
+    def minibatch(self) -> int:
+        """Sites a step."""
+        return self.groups * self.group_size
+
+
+def learning_rate(step: int, *, steps: int, warmup_steps: int, peak: float) -> float:
+    """Return the learning rate of a step: linear warm-up, then half a cosine down to zero.
+
+    Parameters
+    ----------
+    step
+        Steps taken before this one, 0 to ``steps - 1``.
+    steps
+        Steps of the whole training.
+    warmup_steps
+        Steps of the warm-up; its last one runs at the peak.
+    peak
+        Highest learning rate.
+    """
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,103 @@
+"""Which runs the study consists of."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.catalogue import CATALOGUE, negative_controls, runs_for, table1
+from rxrx_lib.study.profiles import PROFILES, Profile, Replicate, profile
+
+each_profile = pytest.mark.parametrize("plan", PROFILES.values(), ids=PROFILES)
+
+
+@each_profile
+def test_table_1_is_every_method_on_three_splits_in_every_replicate(plan: Profile) -> None:
+    specs = table1(plan)
+    assert len({spec.id for spec in specs}) == len(specs) == 4 * 3 * len(plan.replicates)
+    splits = {(spec.split.name, spec.split.unit) for spec in specs}
+    assert splits == {("separated", "experiment"), ("stratified", "site"), ("stratified", "well")}
+
+
+def test_table_1_of_the_demo_is_36_runs() -> None:
+    assert len(table1(PROFILES["demo"])) == 36
+
+
+@each_profile
+def test_replicates_are_the_same_for_every_method_so_that_differences_are_paired(
+    plan: Profile,
+) -> None:
+    pairs = {
+        method: {
+            (spec.data, spec.seed, spec.split) for spec in table1(plan) if spec.method == method
+        }
+        for method in METHODS
+    }
+    assert len({frozenset(pair) for pair in pairs.values()}) == 1
+
+
+@each_profile
+def test_only_the_method_tells_two_runs_of_a_replicate_and_split_apart(plan: Profile) -> None:
+    for spec in table1(plan):
+        assert dataclasses.replace(spec, method="baseline") in table1(plan)
+
+
+def test_what_is_reported_comes_from_screens_that_nothing_was_tuned_on() -> None:
+    for name in ("smoke", "demo"):
+        assert all(spec.data.screen.seed >= 10 for spec in runs_for(CATALOGUE, PROFILES[name]))
+
+
+def test_negative_controls_switch_one_thing_off_each() -> None:
+    plan = PROFILES["demo"]
+    seen = [
+        (s.method, s.data.screen.technical, s.data.screen.phenotype, s.labels)
+        for s in negative_controls(plan)
+    ]
+    each = [
+        ("baseline", 0.0, 1.0, "true"),
+        ("adabn", 0.0, 1.0, "true"),
+        ("baseline", 1.0, 1.0, "shuffled"),
+        ("baseline", 1.0, 0.0, "true"),
+    ]
+    assert seen == each * len(plan.replicates)
+
+
+def test_the_release_has_no_negative_controls_since_its_effects_cannot_be_switched_off() -> None:
+    plan = PROFILES["paper"]
+    assert negative_controls(plan) == []
+    with pytest.raises(ValueError, match="technical: profile 'paper' uses the release"):
+        plan.data(Replicate(screen_seed=0, seed=0), technical=0.0)
+
+
+def test_a_run_that_two_items_need_is_listed_once_in_order() -> None:
+    plan = PROFILES["smoke"]
+    assert runs_for(["table1", "table1"], plan) == table1(plan)
+    both = runs_for(["negative_controls", "table1"], plan)
+    assert both == negative_controls(plan) + table1(plan)
+
+
+def test_an_unknown_item_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="item is 'table9'; choose one of table1, negative_contr"):
+        runs_for(["table9"], PROFILES["smoke"])
+
+
+def test_an_unknown_profile_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="profile is 'huge'; choose one of smoke, demo, paper"):
+        profile("huge")
+
+
+def test_the_papers_profile_is_the_papers_size() -> None:
+    plan = PROFILES["paper"]
+    assert (plan.network.backbone, plan.network.embedding) == ("densenet161", 1024)
+    assert (plan.recipe.epochs, plan.recipe.minibatch, len(plan.replicates)) == (100, 512, 5)
+
+
+@each_profile
+def test_simulated_groups_fit_every_training_experiment(plan: Profile) -> None:
+    """An experiment with fewer sites than a group would stop AdaBN's plan."""
+    if plan.screen is not None:
+        wells = plan.screen.treatments_per_plate + plan.screen.positive_controls + 1
+        smallest = 4 * wells * plan.screen.sites // 2  # of the stratified splits' smallest share
+        assert plan.recipe.group_size <= smallest

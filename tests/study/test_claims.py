@@ -1,0 +1,113 @@
+"""A sentence says what its interval says, and no more."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxrx_lib.evaluation.intervals import Interval, t_interval
+from rxrx_lib.study.claims import (
+    contrast_claims,
+    difference_claim,
+    spread_claim,
+    table1_claims,
+    verdict_claim,
+)
+from rxrx_lib.study.negative_controls import Verdict
+from rxrx_lib.study.tables import table1
+from tests.study.handmade import table1_results
+
+ABOVE = Interval(2.0, 0.5, 3.5, 3)
+BELOW = Interval(-2.0, -3.5, -0.5, 3)
+ACROSS = Interval(2.0, -1.0, 5.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("interval", "sentence"),
+    [
+        (
+            ABOVE,
+            "AdaBN lies above the baseline: +2.0 points in accuracy "
+            "(95 % interval +0.5 to +3.5, 3 replicates).",
+        ),
+        (
+            BELOW,
+            "AdaBN lies below the baseline: -2.0 points in accuracy "
+            "(95 % interval -3.5 to -0.5, 3 replicates).",
+        ),
+        (
+            ACROSS,
+            "AdaBN cannot be told from the baseline: +2.0 points in accuracy "
+            "(95 % interval -1.0 to +5.0, 3 replicates).",
+        ),
+    ],
+)
+def test_the_direction_follows_the_interval(interval: Interval, sentence: str) -> None:
+    assert difference_claim("AdaBN", "accuracy", interval) == sentence
+
+
+def test_one_replicate_is_said_to_say_nothing_of_its_spread() -> None:
+    sentence = difference_claim("AdaBN", "accuracy", t_interval([7.0]))
+    assert sentence == (
+        "AdaBN: +7.0 points in accuracy, from one replicate, which says nothing of its own spread."
+    )
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=5))
+def test_a_direction_is_claimed_only_if_zero_lies_outside_the_interval(values: list[float]) -> None:
+    interval = t_interval(values)
+    sentence = difference_claim("X", "y", interval)
+    claimed = "lies above" in sentence or "lies below" in sentence
+    assert claimed is not (interval.low <= 0 <= interval.high)
+    if claimed:
+        assert ("lies above" in sentence) is (interval.mean > 0)
+
+
+def test_table_1_has_one_sentence_a_method_and_metric() -> None:
+    claims = table1_claims(table1_results())
+    assert len(claims) == 9
+    assert claims[0].startswith(
+        "Gradient reversal cannot be told from the baseline: -2.0 points in accuracy on unseen "
+        "experiments (95 % interval -4.5 to +0.5"
+    )
+    assert claims[1].startswith("AdaBN cannot be told from the baseline: +12.0 points")
+    assert not table1_claims(table1_results(replicates=0))
+
+
+def test_contrasts_are_compared_by_their_direction_alone() -> None:
+    printed = {"adabn": 12.0, "gradient_reversal": -3.9}
+    lines = contrast_claims(printed, {"adabn": ABOVE, "gradient_reversal": ABOVE})
+    assert lines == [
+        "AdaBN: up in the paper, up in the simulation (the same direction).",
+        "Gradient reversal: down in the paper, up in the simulation (the opposite direction).",
+    ]
+    assert contrast_claims(printed, {"adabn": ACROSS}) == [
+        "AdaBN: up in the paper, neither way in the simulation (undecided here)."
+    ]
+    one = contrast_claims(printed, {"adabn": t_interval([5.0])})
+    assert "undecided here" in one[0]
+
+
+def test_the_papers_numbers_never_enter_a_sentence_on_the_simulation() -> None:
+    lines = contrast_claims({"adabn": 12.0}, {"adabn": ABOVE})
+    assert not re.search(r"\d", lines[0])
+
+
+@pytest.mark.parametrize(
+    ("replicates", "words"),
+    [(3, "50.0 % (25.2 to 74.8, 3 replicates)"), (1, "40.0 % (one replicate)")],
+)
+def test_a_cell_is_said_with_its_interval(replicates: int, words: str) -> None:
+    cell = table1(table1_results(replicates))["baseline", "accuracy_separated"]
+    assert spread_claim(cell) == words
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(3.0, "It holds."), (3.1, "IT DOES NOT HOLD.")])
+def test_a_negative_control_says_whether_it_holds(value: float, outcome: str) -> None:
+    verdict = Verdict(control="technical_off", expectation="x", value=value, low=-3.0, high=3.0)
+    sentence = verdict_claim(verdict)
+    assert sentence.startswith("With all technical effects switched off: expected x; came out 3.")
+    assert sentence.endswith(f"points (allowed -3.0 to 3.0). {outcome}")

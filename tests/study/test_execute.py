@@ -1,0 +1,285 @@
+"""One run from start to end, whatever happens to it; and many runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rxrx_lib.evaluation.score import score
+from rxrx_lib.study import execute, runs
+from rxrx_lib.study.execute import Runtime, resolve_device, run_many, run_one
+from rxrx_lib.study.executors import SerialExecutor, executor
+from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.screens import prepare_screen
+from rxrx_lib.study.spec import DataSpec, NetworkSpec, PredictSpec, RunSpec
+from tests.study.stalling import ONE, STALLED
+from tests.study.test_screens import SIMULATED
+from tests.study.tiny import BY_SITE, run_spec
+
+ROOT = Path(__file__).parents[2]
+
+
+def same_bits(one: runs.Run, two: runs.Run) -> None:
+    """Compare everything that a run leaves but its provenance."""
+    weights = [torch.load(run.result / "weights.pt", weights_only=True) for run in (one, two)]
+    assert weights[0].keys() == weights[1].keys()
+    for key in weights[0]:
+        assert torch.equal(weights[0][key], weights[1][key]), key
+    for name in ("metrics.json", "history.csv"):
+        assert (one.result / name).read_bytes() == (two.result / name).read_bytes()
+    (folder,) = (one.path / "predictions").iterdir()
+    with (
+        np.load(folder / "predictions.npz") as mine,
+        np.load(two.path / "predictions" / folder.name / "predictions.npz") as theirs,
+    ):
+        assert mine.files == theirs.files
+        for name in mine.files:
+            assert np.array_equal(mine[name], theirs[name]), name
+
+
+@pytest.fixture(scope="module")
+def undisturbed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    """Return the run `ONE`, executed in this process."""
+    runtime = Runtime(data=release, runs=tmp_path_factory.mktemp("runs"))
+    assert run_one(ONE, runtime) == ONE.id
+    return runs.open_run(runtime.runs, ONE)
+
+
+def test_a_done_run_leaves_its_result_its_predictions_and_nothing_else(
+    undisturbed: runs.Run,
+) -> None:
+    assert {path.name for path in undisturbed.path.iterdir()} == {
+        "spec.json",
+        "predictions",
+        "result",
+    }
+    assert {path.name for path in undisturbed.result.iterdir()} == {
+        "weights.pt",
+        "metrics.json",
+        "history.csv",
+        "provenance.json",
+    }
+    for name, digest in undisturbed.provenance()["sha256"].items():
+        assert runs.file_sha256(undisturbed.result / name) == digest
+
+
+def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) -> None:
+    folder = undisturbed.prediction(PredictSpec(statistics="experiment"))
+    with np.load(folder / "predictions.npz") as stored:
+        predictions = dict(stored)
+    assert undisturbed.metrics() == score(predictions) == runs.read_json(folder / "metrics.json")
+    assert undisturbed.metrics()["test_sites"] == (predictions["side"] == "test").sum()
+
+
+def test_history_has_one_line_an_epoch(undisturbed: runs.Run) -> None:
+    lines = (undisturbed.result / "history.csv").read_text().splitlines()
+    assert lines[0] == "epoch,learning_rate,sirna_loss,experiment_loss"
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(ONE.recipe.epochs))
+
+
+def test_a_run_that_is_done_is_not_run_again(undisturbed: runs.Run) -> None:
+    before = (undisturbed.result / "weights.pt").stat().st_mtime_ns
+    nowhere = Runtime(data=Path("nowhere"), runs=undisturbed.path.parent)
+    assert run_one(ONE, nowhere) == ONE.id
+    assert (undisturbed.result / "weights.pt").stat().st_mtime_ns == before
+
+
+def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_bits_of_an_undisturbed_one(
+    undisturbed: runs.Run, release: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.study.stalling", "--stall", "run"]
+    command += [
+        "--profile",
+        "tiny",
+        "--only",
+        "one",
+        "--data",
+        str(release),
+        "--runs",
+        str(tmp_path),
+        "--workers",
+        "0",
+    ]
+    run = runs.open_run(tmp_path, ONE)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == STALLED
+        assert run.state == "resumable"
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert runs.open_run(tmp_path, ONE).state == "resumable"
+    done = torch.load(run.checkpoint, weights_only=True)["history"]
+    assert len(done) == 2
+    run_one(ONE, Runtime(data=release, runs=tmp_path))
+    same_bits(undisturbed, run)
+    assert not run.checkpoint.exists()
+
+
+def test_where_a_run_is_executed_changes_nothing(
+    undisturbed: runs.Run, release: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data").symlink_to(release)
+    runtime = Runtime(
+        data=tmp_path / "data", runs=tmp_path / "runs", device="cpu", loader_workers=1
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert run_one(ONE, runtime) == ONE.id
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    same_bits(undisturbed, runs.open_run(runtime.runs, ONE))
+
+
+def test_a_failure_is_written_down_and_forgotten_once_the_run_succeeds(
+    release: Path, tmp_path: Path
+) -> None:
+    spec = run_spec("adabn", BY_SITE, epochs=1, warmup_epochs=0)
+    run = runs.open_run(tmp_path, spec)
+    with pytest.raises(FileNotFoundError, match="the RxRx1 release is not there"):
+        run_one(spec, Runtime(data=tmp_path / "nowhere", runs=tmp_path))
+    assert run.state == "failed"
+    assert "release is not there" in runs.read_json(run.path / "failure.json")["error"]
+    run_one(spec, Runtime(data=release, runs=tmp_path))
+    assert run.state == "done"
+    assert not (run.path / "failure.json").exists()
+
+
+def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert resolve_device("auto") == device
+    assert resolve_device("cuda:1") == "cuda:1"
+
+
+class Stage:
+    """Stands in for the screens and the runs, and writes down what was asked of it."""
+
+    def __init__(self, failing: Iterable[RunSpec] = ()) -> None:
+        self.failing = {spec.id for spec in failing}
+        self.events: list[tuple[str, str]] = []
+        self.lock = threading.Lock()
+
+    def prepare_screen(self, data: DataSpec, folder: Path) -> Path:
+        with self.lock:
+            self.events.append(("screen", data.name))
+        return folder
+
+    def run_one(self, spec: RunSpec, runtime: Runtime) -> str:
+        with self.lock:
+            self.events.append(("run", spec.id))
+        if spec.id in self.failing:
+            raise OSError(f"seed {spec.seed} failed")
+        finish(spec, runtime.runs)
+        return spec.id
+
+
+def finish(spec: RunSpec, store: Path) -> None:
+    run = runs.open_run(store, spec)
+    runs.start(run, spec)
+    runs.commit_folder(run.result, lambda folder: runs.write_json(folder / "metrics.json", {}))
+
+
+@pytest.mark.parametrize("engine", [SerialExecutor(), ThreadPoolExecutor(2)], ids=["serial", "two"])
+def test_many_runs_skip_what_is_done_and_go_on_after_a_failure(
+    engine: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = RunSpec(data=SIMULATED, split=BY_SITE, method="adabn")
+    specs = [*(run_spec(seed=seed) for seed in range(5)), simulated]
+    stage = Stage(failing=[specs[2]])
+    for name in ("prepare_screen", "run_one"):
+        monkeypatch.setattr(execute, name, getattr(stage, name))
+    finish(specs[0], tmp_path)
+    lines: list[str] = []
+    with engine:
+        failed = run_many(specs, Runtime(runs=tmp_path), engine, Progress(lines.append))
+
+    ((spec, error),) = failed
+    assert spec == specs[2]
+    assert str(error) == "seed 2 failed"
+    assert sorted(stage.events[:2]) == [("screen", "rxrx1"), ("screen", "simulated")]
+    assert sorted(stage.events[2:]) == sorted(("run", spec.id) for spec in specs[1:])
+    assert [runs.open_run(tmp_path, s).done for s in specs] == [True, True, False, True, True, True]
+    assert lines[0] == "runs: 6, done before: 1, to do: 5"
+    assert lines[1:3] == ["screens ready: 1 of 2", "screens ready: 2 of 2"]
+    assert [line[:5] for line in lines[3:]] == ["[2/6]", "[3/6]", "[4/6]", "[5/6]", "[6/6]"]
+    assert sum("FAILED: seed 2 failed" in line for line in lines) == 1
+
+
+def test_in_this_process_each_run_is_reported_before_the_next_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage()
+    for name in ("prepare_screen", "run_one"):
+        monkeypatch.setattr(execute, name, getattr(stage, name))
+
+    def write(line: str) -> None:
+        stage.events.append(("line", line.split()[0]))
+
+    specs = [run_spec(seed=seed) for seed in range(2)]
+    run_many(specs, Runtime(runs=tmp_path), SerialExecutor(), Progress(write))
+    assert [kind for kind, _ in stage.events] == [
+        "line",
+        "screen",
+        "line",
+        *("run", "line"),
+        *("run", "line"),
+    ]
+
+
+def test_a_screen_that_cannot_be_had_stops_before_any_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="the RxRx1 release is not there"):
+        run_many(
+            [run_spec()], Runtime(data=tmp_path, runs=tmp_path), SerialExecutor(), Progress(print)
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_in_a_worker_process_gives_the_bits_of_one_in_this_process(
+    undisturbed: runs.Run, release: Path, tmp_path: Path
+) -> None:
+    """Two processes training the same spec: a Dask worker, and this one."""
+    broken = run_spec(network=NetworkSpec(backbone="vgg"))
+    lines: list[str] = []
+    runtime = Runtime(data=release, runs=tmp_path)
+    with executor(workers=1) as engine:
+        failed = run_many([ONE, broken], runtime, engine, Progress(lines.append))
+    ((spec, error),) = failed
+    assert spec == broken
+    assert "backbone is 'vgg'" in str(error)
+    assert runs.open_run(tmp_path, broken).state == "failed"
+    assert len(lines) == 4
+    same_bits(undisturbed, runs.open_run(tmp_path, ONE))
+
+
+def test_less_than_no_worker_is_refused() -> None:
+    with pytest.raises(ValueError, match="workers is -1; give 0"), executor(workers=-1):
+        pass
+
+
+def test_an_interrupt_is_not_kept_in_a_future() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SerialExecutor().submit(interrupted)
+
+
+def test_screens_are_made_by_whoever_needs_them_first(tmp_path: Path) -> None:
+    """Two processes that need one screen: one folder, whole, whoever was first."""
+    with ThreadPoolExecutor(2) as engine:
+        roots = list(engine.map(lambda _: prepare_screen(SIMULATED, tmp_path), range(2)))
+    assert roots[0] == roots[1]
+    assert [path.name for path in tmp_path.iterdir()] == [roots[0].name]
+    assert len(os.listdir(roots[0] / "images")) == 2

@@ -1,0 +1,69 @@
+"""Verdicts hold up to their bounds and fail beyond."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from rxrx_lib.study.negative_controls import Verdict, negative_control_cells, verdicts
+from tests.study.handmade import REPLICATES, control_results
+
+# Three standard deviations of an accuracy of 4 % over three times 200 wells, above 4 %.
+HIGHEST = 4 + 3 * 100 * math.sqrt(0.04 * 0.96 / 600)
+
+
+def judged(**values: float) -> dict[str, Verdict]:
+    results = control_results(**({"baseline": 50.0, "adabn": 50.0} | values))
+    return {verdict.control: verdict for verdict in verdicts(results)}
+
+
+def test_all_three_controls_are_judged() -> None:
+    assert list(judged()) == ["technical_off", "labels_shuffled", "phenotypes_off"]
+    assert all(verdict.holds for verdict in judged().values())
+
+
+@pytest.mark.parametrize(
+    ("adabn", "holds"), [(53.0, True), (47.0, True), (53.01, False), (46.99, False)]
+)
+def test_adabn_may_lie_three_points_from_the_baseline_without_technical_effects(
+    adabn: float, holds: bool
+) -> None:
+    verdict = judged(adabn=adabn)["technical_off"]
+    assert verdict.value == pytest.approx(adabn - 50)
+    assert verdict.holds is holds
+
+
+@pytest.mark.parametrize(
+    ("control", "word"), [("labels_shuffled", "shuffled"), ("phenotypes_off", "without_phenotypes")]
+)
+@pytest.mark.parametrize(
+    ("accuracy", "holds"), [(0.0, True), (HIGHEST - 0.01, True), (HIGHEST + 0.01, False)]
+)
+def test_nothing_to_learn_may_give_three_deviations_above_a_constant_answer(
+    control: str, word: str, accuracy: float, holds: bool
+) -> None:
+    verdict = judged(**{word: accuracy})[control]
+    assert verdict.high == pytest.approx(HIGHEST)
+    assert verdict.holds is holds
+    assert "4.0 %" in verdict.expectation
+
+
+def test_only_controls_that_were_run_are_judged() -> None:
+    results = control_results(baseline=50.0, adabn=50.0)
+    shuffled = results[results["labels"] == "shuffled"]
+    assert [verdict.control for verdict in verdicts(shuffled)] == ["labels_shuffled"]
+    assert verdicts(pd.DataFrame([])) == []
+
+
+def test_cells_keep_the_replicates_and_the_line() -> None:
+    found = {
+        (c.row, c.column): c
+        for c in negative_control_cells(control_results(baseline=40.0, adabn=41.0))
+    }
+    assert found["technical_off", "adabn"].value == 41.0
+    assert found["phenotypes_off", "baseline"].value == 3.0
+    assert found["labels_shuffled", "majority_line"].value == 4.0
+    assert all(tuple(cell.replicates) == REPLICATES for cell in found.values())
+    assert negative_control_cells(pd.DataFrame([])) == []

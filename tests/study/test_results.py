@@ -1,0 +1,89 @@
+"""Results of the store as a table, and what `require` does about those that lack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rxrx_lib.study import execute, require, runs
+from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.require import RunsFailed
+from rxrx_lib.study.results import gather
+from rxrx_lib.study.spec import RunSpec
+from tests.study.test_screens import SIMULATED
+from tests.study.tiny import BY_SITE, BY_WELL, run_spec
+
+
+def finish(spec: RunSpec, store: Path, accuracy: float = 50.0) -> None:
+    run = runs.open_run(store, spec)
+    runs.start(run, spec)
+
+    def write(folder: Path) -> None:
+        runs.write_json(folder / "metrics.json", {"accuracy": accuracy})
+        runs.write_json(folder / "provenance.json", {"seconds": 2.5})
+
+    runs.commit_folder(run.result, write)
+
+
+def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
+    specs = [
+        run_spec("adabn", BY_WELL, seed=2),
+        run_spec(seed=9),
+        RunSpec(data=SIMULATED, split=BY_SITE, method="baseline", seed=1),
+    ]
+    finish(specs[2], tmp_path, 60.0)
+    finish(specs[0], tmp_path, 70.0)
+    results = gather(specs, tmp_path)
+    assert results["id"].tolist() == [specs[0].id, specs[2].id]
+    assert results["accuracy"].tolist() == [70.0, 60.0]
+    assert results["split"].tolist() == ["stratified_by_well", "stratified_by_site"]
+    assert results["replicate"].tolist() == ["-1/2", "0/1"]
+    assert results["data"].tolist() == ["rxrx1", "simulated"]
+    assert results["seconds"].tolist() == [2.5, 2.5]
+
+
+def test_methods_of_one_pair_of_seeds_share_a_replicate(tmp_path: Path) -> None:
+    specs = [run_spec(method, seed=3) for method in ("baseline", "adabn")]
+    for spec in specs:
+        finish(spec, tmp_path)
+    assert gather(specs, tmp_path)["replicate"].nunique() == 1
+
+
+def test_an_empty_store_gives_an_empty_table(tmp_path: Path) -> None:
+    assert gather([run_spec()], tmp_path).empty
+
+
+def test_what_is_done_is_loaded_and_nothing_is_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [run_spec(seed=seed) for seed in range(2)]
+    for spec in specs:
+        finish(spec, tmp_path)
+    monkeypatch.setattr(execute, "run_many", None)
+    results = require(specs, store=tmp_path)
+    pd.testing.assert_frame_equal(results, gather(specs, tmp_path))
+
+
+def test_what_lacks_is_executed_and_failures_are_listed_after_the_rest_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [run_spec(seed=seed) for seed in range(3)]
+
+    def run_one(spec: RunSpec, runtime: execute.Runtime) -> str:
+        if spec.seed == 1:
+            raise ValueError("no such backbone")
+        finish(spec, runtime.runs)
+        return spec.id
+
+    monkeypatch.setattr(execute, "run_one", run_one)
+    monkeypatch.setattr(execute, "prepare_screen", lambda data, folder: folder)
+    progress = Progress(lambda line: None)
+    with pytest.raises(RunsFailed) as raised:
+        require(specs, data=tmp_path, store=tmp_path, progress=progress)
+    assert str(raised.value).splitlines() == [
+        "1 runs failed:",
+        f"{specs[1].id}  baseline · separated · rxrx1 · seed 1: no such backbone",
+    ]
+    assert gather(specs, tmp_path)["id"].tolist() == [specs[0].id, specs[2].id]

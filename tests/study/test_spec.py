@@ -1,0 +1,212 @@
+"""Equal settings have one identity, other settings another, and old identities stay."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.study.execute import Runtime
+from rxrx_lib.study.spec import DataSpec, PredictSpec, RunSpec, SplitSpec, canonical, identity
+from rxrx_lib.training.recipe import Recipe
+from tests.study.tiny import BY_SITE, RELEASE, SEPARATED, run_spec
+
+SIMULATED = RunSpec(
+    data=DataSpec(name="simulated", screen=ScreenSpec(seed=10), simulator_version=1),
+    split=BY_SITE,
+    method="adabn",
+)
+
+# Stores on other people's disks are found by these. They change if a field is added without
+# `metadata={"absent": …}`, or if a default changes: do either only on purpose, and if the same
+# fields come to give other weights, count RunSpec.version up.
+GOLDEN = {
+    "release, all defaults": (
+        RunSpec(data=RELEASE, split=SEPARATED, method="baseline"),
+        "9ceb5ce5e9321118",
+    ),
+    "small network, shuffled labels": (
+        run_spec("gradient_reversal", seed=3, labels="shuffled", learning_rate=1),
+        "778b5c578ab61571",
+    ),
+    "simulated": (SIMULATED, "5270acd977c4d475"),
+}
+CANONICAL_RELEASE = (
+    '{"data":{"name":"rxrx1","screen":null,"simulator_version":0},"labels":"true",'
+    '"method":"baseline","network":{"backbone":"densenet161","embedding":1024},'
+    '"recipe":{"cutmix":true,"epochs":100,"flips":true,"group_size":64,"groups":8,'
+    '"learning_rate":0.1024,"momentum":0.9,"precision":"fp32","reversal_coefficient":1.0,'
+    '"warmup_epochs":5,"weight_decay":0.0001},"seed":0,'
+    '"split":{"name":"separated","seed":0,"unit":"experiment"},"version":1}'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy:
+    number: float = 1.0
+    count: int = 1
+    flag: bool = True
+    word: str = "a"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrownToy(Toy):
+    added: int = field(default=7, metadata={"absent": 7})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedToy(Toy):
+    added: int = field(default=8, metadata={"absent": 7})
+
+
+def leaves(settings: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        yield (*path, each.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, (*path, each.name))
+
+
+def altered(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return value + "x"
+    if isinstance(value, tuple):
+        return (*value[:-1], altered(value[-1]))
+    if dataclasses.is_dataclass(value):
+        first = dataclasses.fields(value)[0].name
+        return with_altered(value, (first,))
+    raise AssertionError(value)
+
+
+def with_altered(settings: Any, path: tuple[str, ...]) -> Any:
+    """Return a copy with one field changed, past all checks."""
+    other = copy.deepcopy(settings)
+    place = other
+    for name in path[:-1]:
+        place = getattr(place, name)
+    object.__setattr__(place, path[-1], altered(getattr(place, path[-1])))
+    return other
+
+
+@pytest.mark.parametrize("path", list(leaves(SIMULATED)), ids=".".join)
+def test_every_field_however_deep_changes_the_identity(path: tuple[str, ...]) -> None:
+    assert with_altered(SIMULATED, path).id != SIMULATED.id
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_identities_that_stores_are_built_on_stay(name: str) -> None:
+    spec, golden = GOLDEN[name]
+    assert spec.id == golden
+
+
+def test_identity_is_the_hash_of_sorted_json_of_all_fields() -> None:
+    assert (
+        hashlib.sha256(CANONICAL_RELEASE.encode()).hexdigest()[:16]
+        == GOLDEN["release, all defaults"][0].id
+    )
+
+
+def test_equal_numbers_have_one_identity() -> None:
+    assert run_spec(learning_rate=1).id == run_spec(learning_rate=1.0).id
+    assert identity(Toy(number=-0.0)) == identity(Toy(number=0.0)) == identity(Toy(number=0))
+
+
+def test_an_identity_survives_a_trip_through_json() -> None:
+    stored = json.loads(json.dumps(canonical(SIMULATED)))
+    assert stored == canonical(SIMULATED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("count", True),
+        ("count", 1.0),
+        ("count", "1"),
+        ("flag", 1),
+        ("number", True),
+        ("number", "1"),
+        ("number", None),
+        ("word", b"a"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(TypeError, match=f"^{name} is {value!r}; give a value of type"):
+        identity(Toy(**{name: value}))
+
+
+def test_a_run_whose_seed_is_a_bool_is_refused() -> None:
+    with pytest.raises(TypeError, match="seed is True"):
+        _ = run_spec(seed=True).id
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_refused_by_name(number: float) -> None:
+    with pytest.raises(ValueError, match=f"number is {number}; give a finite number"):
+        identity(Toy(number=number))
+    with pytest.raises(ValueError, match="learning_rate is inf"):
+        _ = run_spec(learning_rate=math.inf).id
+
+
+def test_a_field_that_was_added_later_keeps_old_identities_at_its_old_value_only() -> None:
+    assert identity(GrownToy()) == identity(Toy())
+    assert identity(GrownToy(added=8)) != identity(Toy())
+    assert identity(ChangedToy()) == identity(GrownToy(added=8))
+
+
+def test_nothing_of_the_runtime_is_part_of_a_run() -> None:
+    runtime = {each.name for each in dataclasses.fields(Runtime)} - {"data"}
+    run = {name for path in leaves(SIMULATED) for name in path}
+    assert not runtime & run
+    assert "Runtime" not in str(canonical(SIMULATED))
+
+
+def test_ways_of_predicting_have_identities_of_their_own() -> None:
+    ways = [
+        PredictSpec(statistics=statistics, embeddings=embeddings)
+        for statistics in ("training", "experiment")
+        for embeddings in (True, False)
+    ]
+    assert len({identity(way) for way in ways}) == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DataSpec(name="wilds"), "name is 'wilds'; choose simulated or rxrx1"),
+        (lambda: DataSpec(name="simulated"), "screen is None for name 'simulated'"),
+        (lambda: DataSpec(name="rxrx1", screen=ScreenSpec()), "screen is ScreenSpec"),
+        (lambda: SplitSpec(name="random"), "name is 'random'; choose separated or stratified"),
+        (lambda: SplitSpec(name="stratified"), "unit is 'experiment' in a stratified split"),
+        (lambda: SplitSpec(name="separated", unit="well"), "unit is 'well' in a separated split"),
+        (lambda: run_spec("combat"), "method is 'combat'; choose one of baseline"),
+        (lambda: run_spec(labels="none"), "labels is 'none'; choose one of true, shuffled"),
+        (lambda: Recipe(epochs=0), "epochs is 0"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
+    assert str(SIMULATED) == "adabn · by site · screen 10 · seed 0"
+    assert (
+        str(run_spec(labels="shuffled"))
+        == "baseline · separated · rxrx1 · seed 0 · shuffled labels"
+    )
+    off = dataclasses.replace(
+        SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(technical=0.0))
+    )
+    assert str(off) == "adabn · by site · screen 0 · seed 0 · technical 0"

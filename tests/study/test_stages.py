@@ -1,0 +1,79 @@
+"""The stages between a spec and a network: plan, targets, initial weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import stages
+from rxrx_lib.study.screens import Screen, make_split, open_screen
+from tests.study.tiny import BY_SITE, BY_WELL, RELEASE, SEPARATED, run_spec
+
+
+@pytest.fixture(scope="module")
+def screen(release: Path) -> Screen:
+    return open_screen(RELEASE, release)
+
+
+@pytest.mark.parametrize("split_spec", [SEPARATED, BY_SITE, BY_WELL], ids=lambda s: s.unit)
+@pytest.mark.parametrize("method", METHODS)
+def test_groups_hold_one_experiment_where_the_method_says_so_and_training_sites_only(
+    screen: Screen, method: str, split_spec: object
+) -> None:
+    spec = run_spec(method, split_spec, group_size=4)
+    split = make_split(screen.table, spec.split)
+    plan = stages.minibatch_plan(METHODS[method], spec, screen, split)
+    experiments = screen.table["experiment"].to_numpy()
+    for epoch in (0, 1):
+        rows = plan(epoch)
+        assert rows.shape == (len(rows), 2, 4)
+        assert set(rows.ravel()) <= set(split.train)
+        per_group = [len(set(experiments[group])) for step in rows for group in step]
+        assert (max(per_group) == 1) is METHODS[method].grouped
+    assert not np.array_equal(plan(0), plan(1))
+    assert np.array_equal(plan(1), stages.minibatch_plan(METHODS[method], spec, screen, split)(1))
+
+
+def test_targets_are_the_tables_classes_and_the_sorted_experiments(screen: Screen) -> None:
+    spec = run_spec()
+    targets = stages.targets(spec, screen, make_split(screen.table, spec.split))
+    assert targets.sirna.tolist() == screen.table["sirna_id"].tolist()
+    names = sorted(set(screen.table["experiment"]))
+    assert [names[i] for i in targets.experiment] == screen.table["experiment"].tolist()
+
+
+def test_shuffled_labels_permute_the_training_sites_classes_and_nothing_else(
+    screen: Screen,
+) -> None:
+    spec = run_spec(labels="shuffled")
+    split = make_split(screen.table, spec.split)
+    true = stages.targets(run_spec(), screen, split)
+    shuffled = stages.targets(spec, screen, split)
+    assert np.array_equal(shuffled.experiment, true.experiment)
+    assert np.array_equal(shuffled.sirna[split.test], true.sirna[split.test])
+    before, after = true.sirna[split.train], shuffled.sirna[split.train]
+    assert sorted(before) == sorted(after)
+    assert (before == after).mean() < 0.5
+    other = stages.targets(run_spec(labels="shuffled", seed=1), screen, split)
+    assert not np.array_equal(other.sirna, shuffled.sirna)
+    assert screen.table["sirna_id"].tolist() == true.sirna.tolist()
+
+
+def test_every_method_starts_from_the_seeds_weights(screen: Screen) -> None:
+    state = torch.random.get_rng_state()
+    weights = [stages.build(METHODS[m], run_spec(m), screen).state_dict() for m in METHODS]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for other in weights[1:]:
+        assert all(torch.equal(other[key], weights[0][key]) for key in weights[0])
+    seeded = stages.build(METHODS["baseline"], run_spec(seed=1), screen).state_dict()
+    assert not torch.equal(seeded["neck.0.weight"], weights[0]["neck.0.weight"])
+
+
+def test_the_heads_fit_the_screen(screen: Screen) -> None:
+    network = stages.build(METHODS["adabn"], run_spec("adabn"), screen)
+    assert network.sirna_head.out_features == 1139
+    assert network.experiment_head[-1].out_features == screen.table["experiment"].nunique() == 5

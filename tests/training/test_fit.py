@@ -1,0 +1,212 @@
+"""One step by hand, one training twice, and a training that is cut and goes on."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rxrx_lib.models.network import Network
+from rxrx_lib.training.augment import standardise
+from rxrx_lib.training.fit import Targets, build_optimizer, fit
+from tests.training.tiny import CLASSES, SITES, TARGETS, Noise, network, noise, plan, recipe
+
+
+class Cut(Exception):
+    """Stands for a power failure."""
+
+
+class CutAfter(Noise):
+    """Images that can be read so many times."""
+
+    def __init__(self, reads: int) -> None:
+        super().__init__(noise().pixels)
+        self.reads = reads
+
+    def read(self, rows: Sequence[int], channels: None = None) -> npt.NDArray[np.uint8]:
+        self.reads -= 1
+        if self.reads < 0:
+            raise Cut
+        return super().read(rows, channels)
+
+
+def same_weights(a: nn.Module, b: nn.Module, prefix: str = "") -> bool:
+    mine, theirs = a.state_dict(), b.state_dict()
+    return all(torch.equal(mine[k], theirs[k]) for k in mine if k.startswith(prefix))
+
+
+def trained(reverses: bool = False, **changes: object) -> Network:
+    net = network(reverses=reverses)
+    fit(net, noise(), plan, TARGETS, recipe(**changes), seed=5)
+    return net
+
+
+def test_two_optimizer_steps_follow_sgds_formula_and_decay_weights_of_two_axes_only() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).double()
+    settings = recipe(learning_rate=0.1, momentum=0.8, weight_decay=0.05)
+    optimizer = build_optimizer(model, settings)
+    draw = torch.Generator().manual_seed(0)
+    expected = {name: p.detach().clone() for name, p in model.named_parameters()}
+    velocity = {name: torch.zeros_like(p) for name, p in expected.items()}
+    for _ in range(2):
+        for name, parameter in model.named_parameters():
+            gradient = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
+            parameter.grad = gradient
+            penalty = 0.05 * expected[name] if name == "0.weight" else 0.0
+            velocity[name] = 0.8 * velocity[name] + gradient + penalty
+            expected[name] = expected[name] - 0.1 * velocity[name]
+        optimizer.step()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), expected[name])
+
+
+def test_history_holds_each_epochs_last_rate_and_the_losses_of_its_steps() -> None:
+    net = network()
+    untouched = copy.deepcopy(net)
+    settings = recipe(epochs=1, warmup_epochs=0, flips=False, cutmix=False)
+    one_step = plan(0)[:1]
+    (record,) = fit(net, noise(), lambda epoch: one_step, TARGETS, settings, seed=5)
+
+    rows = one_step[0].ravel()
+    outputs = untouched.train()(standardise(torch.from_numpy(noise().read(rows))))
+    losses = [
+        F.cross_entropy(logits, torch.from_numpy(classes[rows])).item()
+        for logits, classes in zip(outputs[1:], TARGETS, strict=True)
+    ]
+    assert record.learning_rate == settings.learning_rate
+    assert [record.sirna_loss, record.experiment_loss] == pytest.approx(losses, rel=1e-5)
+
+
+def test_one_step_moves_the_weights_by_rate_times_gradient() -> None:
+    net = network()
+    untouched = copy.deepcopy(net)
+    settings = recipe(epochs=1, warmup_epochs=0, flips=False, cutmix=False, weight_decay=0.01)
+    one_step = plan(0)[:1]
+    fit(net, noise(), lambda epoch: one_step, TARGETS, settings, seed=5)
+
+    rows = one_step[0].ravel()
+    outputs = untouched.train()(standardise(torch.from_numpy(noise().read(rows))))
+    at = [torch.from_numpy(classes[rows]) for classes in TARGETS]
+    loss = F.cross_entropy(outputs.sirna, at[0]) + F.cross_entropy(outputs.experiment, at[1])
+    loss.backward()
+    for (name, moved), before in zip(net.named_parameters(), untouched.parameters(), strict=True):
+        decay = 0.01 * before if before.ndim > 1 else 0.0
+        expected = before - settings.learning_rate * (before.grad + decay)
+        torch.testing.assert_close(moved, expected, msg=name, rtol=1e-4, atol=1e-6)
+
+
+def test_rates_of_a_training_warm_up_and_end_near_zero() -> None:
+    settings = recipe(epochs=4, warmup_epochs=2, learning_rate=0.2)
+    history = fit(network(), noise(), plan, TARGETS, settings, seed=5)
+    steps, warmup = 4 * len(plan(0)), 2 * len(plan(0))
+    last = 0.1 * (1 + math.cos(math.pi * (steps - 1 - warmup) / (steps - warmup)))
+    assert [record.epoch for record in history] == [0, 1, 2, 3]
+    assert history[0].learning_rate == pytest.approx(0.1)
+    assert history[1].learning_rate == pytest.approx(0.2)
+    assert history[3].learning_rate == pytest.approx(last)
+
+
+def test_losses_fall_on_classes_that_can_be_seen() -> None:
+    pixels = np.zeros_like(noise().pixels)
+    for row, sirna in enumerate(TARGETS.sirna):
+        pixels[row, sirna] = noise().pixels[row, sirna]  # another channel a class
+    settings = recipe(epochs=30, groups=1, group_size=SITES, cutmix=False, flips=False)
+
+    def all_sites(epoch: int) -> npt.NDArray[np.int64]:
+        return np.arange(SITES).reshape(1, 1, SITES)
+
+    net = network(group_size=SITES)
+    history = fit(net, Noise(pixels), all_sites, TARGETS, settings, seed=5)
+    assert history[0].sirna_loss > 0.8 * math.log(CLASSES)
+    assert history[-1].sirna_loss < 0.5 * history[0].sirna_loss
+
+
+def test_weights_are_a_function_of_the_seed_and_not_of_the_global_generators() -> None:
+    before = torch.random.get_rng_state()
+    first = trained()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(123)
+        again = trained()
+    assert same_weights(first, again)
+    other = network()
+    fit(other, noise(), plan, TARGETS, recipe(), seed=6)
+    assert not same_weights(first, other)
+
+
+def test_reading_ahead_in_two_processes_gives_the_same_weights() -> None:
+    ahead = network()
+    fit(ahead, noise(), plan, TARGETS, recipe(), seed=5, workers=2)
+    assert same_weights(trained(), ahead)
+
+
+@pytest.mark.parametrize("reads", [4, 6, 8])  # three steps an epoch
+def test_a_training_that_was_cut_goes_on_to_the_same_bits(tmp_path: Path, reads: int) -> None:
+    path = tmp_path / "checkpoint.pt"
+    whole, cut, resumed = (network(reverses=True) for _ in range(3))
+    history = fit(whole, noise(), plan, TARGETS, recipe(), seed=5)
+    with pytest.raises(Cut):
+        fit(cut, CutAfter(reads), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
+    left = CutAfter(9 - 3 * (reads // 3))  # what is done is not read again
+    again = fit(resumed, left, plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
+    assert left.reads == 0
+    assert again == history
+    assert same_weights(whole, resumed)
+
+
+def test_a_finished_training_that_is_repeated_computes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    once, twice = network(), network()
+    history = fit(once, noise(), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
+    again = fit(twice, CutAfter(0), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
+    assert again == history
+    assert same_weights(once, twice)
+
+
+def test_a_detached_experiment_head_does_not_change_the_trunk_and_a_reversed_one_does() -> None:
+    others = Targets(TARGETS.sirna, TARGETS.experiment[::-1].copy())
+    for reverses in (False, True):
+        one, two = network(reverses=reverses), network(reverses=reverses)
+        fit(one, noise(), plan, TARGETS, recipe(), seed=5)
+        fit(two, noise(), plan, others, recipe(), seed=5)
+        assert not same_weights(one, two, "experiment_head")
+        assert same_weights(one, two, "backbone") is not reverses
+        assert same_weights(one, two, "sirna_head") is not reverses
+
+
+def test_with_coefficient_zero_reversal_trains_the_baseline() -> None:
+    assert same_weights(trained(), trained(reverses=True, reversal_coefficient=0.0))
+
+
+def test_bf16_runs_on_a_cpu_with_finite_losses_and_float32_weights() -> None:
+    net = network()
+    history = fit(net, noise(), plan, TARGETS, recipe(precision="bf16"), seed=5)
+    losses = np.array([[r.sirna_loss, r.experiment_loss] for r in history])
+    assert np.isfinite(losses).all()
+    assert {p.dtype for p in net.state_dict().values()} == {torch.float32}
+    reference = fit(network(), noise(), plan, TARGETS, recipe(), seed=5)
+    assert losses[0, 0] == pytest.approx(reference[0].sirna_loss, rel=0.05)
+    assert history != reference
+
+
+def test_every_site_is_trained_on_with_its_own_classes() -> None:
+    """Rows that are never planned have no influence, and their classes are not read."""
+    odd = Targets(TARGETS.sirna.copy(), TARGETS.experiment.copy())
+    used = np.arange(SITES) < 16
+    odd.sirna[~used], odd.experiment[~used] = -1, -1
+
+    def half(epoch: int) -> npt.NDArray[np.int64]:
+        return np.arange(16).reshape(2, 2, 4)
+
+    one, two = network(), network()
+    fit(one, noise(), half, TARGETS, recipe(), seed=5)
+    fit(two, noise(), half, odd, recipe(), seed=5)
+    assert same_weights(one, two)

@@ -1,0 +1,201 @@
+"""A prediction depends on the site and its experiment, and on nothing else."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxrx_lib.data.splits import Split, separated, stratified
+from rxrx_lib.models.adabn import experiment_statistics, using_statistics
+from rxrx_lib.models.network import Network
+from rxrx_lib.training.augment import standardise
+from rxrx_lib.training.predict import equal_groups, experiment_names, predict
+from tests.data.screens import screen_table
+from tests.training.tiny import CLASSES, Noise, network, noise
+
+TABLE = screen_table(plates=2, treatments=2).assign(sirna_id=lambda t: t["sirna_id"] % CLASSES)
+IMAGES = noise(len(TABLE))
+VALUES = ("top_logit", "embedding")
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def trained() -> Network:
+    net = network(experiments=2)  # as many as the smallest table below has
+    with torch.no_grad():
+        for _ in range(3):  # running statistics other than 0 and 1
+            net(standardise(torch.from_numpy(IMAGES.read(range(16)))))
+    return net
+
+
+def predicted(
+    net: Network,
+    split: Split,
+    table: pd.DataFrame = TABLE,
+    images: Noise = IMAGES,
+    statistics: str = "experiment",
+    **settings: object,
+) -> Arrays:
+    settings = {"embeddings": True, "group_size": 4} | settings
+    return predict(net, images, table, split, classes=CLASSES, statistics=statistics, **settings)
+
+
+def by_site(arrays: Arrays, name: str) -> dict[str, np.ndarray]:
+    return dict(zip(arrays["site_id"].tolist(), arrays[name], strict=True))
+
+
+def assert_same_predictions(a: Arrays, b: Arrays, atol: float = 2e-5) -> None:
+    """Compare the sites that both hold."""
+    for name in VALUES:
+        one, two = by_site(a, name), by_site(b, name)
+        common = one.keys() & two.keys()
+        assert common
+        for site in common:
+            np.testing.assert_allclose(one[site], two[site], atol=atol)
+
+
+@pytest.mark.parametrize("statistics", ["training", "experiment"])
+@pytest.mark.parametrize("sites_a_pass", [1, 3, 7])
+def test_predictions_do_not_depend_on_the_sites_of_a_pass(
+    trained: Network, statistics: str, sites_a_pass: int
+) -> None:
+    split = stratified(TABLE)
+    whole = predicted(trained, split, statistics=statistics)
+    parts = predicted(trained, split, statistics=statistics, sites_a_pass=sites_a_pass)
+    assert whole["site_id"].tolist() == parts["site_id"].tolist()
+    assert_same_predictions(whole, parts)
+
+
+def test_predictions_do_not_depend_on_which_sites_are_asked_for(trained: Network) -> None:
+    split = stratified(TABLE)
+    few = Split(name="stratified", unit="site", train=split.train, test=split.test[1::3])
+    swapped = Split(name="stratified", unit="site", train=split.test, test=split.train)
+    whole = predicted(trained, split)
+    assert_same_predictions(whole, predicted(trained, few, embeddings=True))
+    assert_same_predictions(whole, predicted(trained, swapped))
+
+
+def test_predictions_do_not_depend_on_other_experiments_in_the_table(trained: Network) -> None:
+    split = stratified(TABLE)
+    kept = TABLE["experiment"].isin(["HUVEC-02", "U2OS-02"]).to_numpy()
+    rows = np.flatnonzero(kept)
+    alone = Split(
+        name="stratified",
+        unit="site",
+        train=np.flatnonzero(np.isin(rows, split.train)),
+        test=np.flatnonzero(np.isin(rows, split.test)),
+    )
+    table, images = TABLE[kept].reset_index(drop=True), Noise(IMAGES.pixels[kept])
+    for statistics in ("training", "experiment"):
+        assert_same_predictions(
+            predicted(trained, split, statistics=statistics),
+            predicted(trained, alone, table, images, statistics=statistics),
+        )
+
+
+def test_predictions_depend_on_the_rest_of_their_own_experiment_under_adabn_only(
+    trained: Network,
+) -> None:
+    split = stratified(TABLE)
+    pixels = IMAGES.pixels.copy()
+    changed = np.flatnonzero(TABLE["experiment"] == "HUVEC-01")
+    changed = np.intersect1d(changed, split.train)
+    pixels[changed] = pixels[changed][:, ::-1]
+    for statistics, depends in (("experiment", True), ("training", False)):
+        before = by_site(predicted(trained, split, statistics=statistics), "embedding")
+        after = by_site(
+            predicted(trained, split, images=Noise(pixels), statistics=statistics), "embedding"
+        )
+        for row in split.test:
+            site, experiment = TABLE.loc[row, ["site_id", "experiment"]]
+            same = np.allclose(before[site], after[site], atol=2e-5)
+            assert same is not (depends and experiment == "HUVEC-01")
+
+
+def test_predictions_do_not_read_the_classes(trained: Network) -> None:
+    order = np.random.default_rng(0).permutation(len(TABLE))
+    other = TABLE.copy()
+    for column in ("sirna", "sirna_id"):
+        other[column] = TABLE[column].to_numpy()[order]
+    assert not other["sirna_id"].equals(TABLE["sirna_id"])
+    split = stratified(TABLE)
+    one, two = predicted(trained, split), predicted(trained, split, other)
+    for name in (*VALUES, "top_sirna_id", "predicted_experiment"):
+        assert np.array_equal(one[name], two[name])
+    assert by_site(two, "sirna_id") == dict(zip(other["site_id"], other["sirna_id"], strict=True))
+
+
+def test_predictions_follow_the_definition_site_by_site(trained: Network) -> None:
+    """Statistics of all of an experiment's sites, both sides, then frozen."""
+    split = stratified(TABLE)
+    arrays = predicted(trained, split, embeddings=False)
+    logits, experiments = {}, {}
+    net = copy.deepcopy(trained).train()  # the mode plays no part
+    for name, rows in TABLE.groupby("experiment").groups.items():
+        sites = standardise(torch.from_numpy(IMAGES.read(rows)))
+        groups = [sites[part] for part in np.array_split(np.arange(len(rows)), len(rows) // 4)]
+        with torch.no_grad(), using_statistics(net, experiment_statistics(net, groups)):
+            outputs = net(sites)
+        logits |= zip(TABLE.loc[rows, "site_id"], outputs.sirna.numpy(), strict=True)
+        experiments |= zip(
+            TABLE.loc[rows, "site_id"], outputs.experiment.argmax(1).tolist(), strict=True
+        )
+        assert name in experiment_names(TABLE)
+    assert set(arrays["site_id"]) == set(TABLE.loc[split.test, "site_id"])
+    for place, site in enumerate(arrays["site_id"]):
+        best_first = np.argsort(-logits[site])
+        assert arrays["top_sirna_id"][place].tolist() == best_first.tolist()
+        np.testing.assert_allclose(arrays["top_logit"][place], logits[site][best_first], atol=2e-5)
+        expected = experiment_names(TABLE)[experiments[site]]
+        assert arrays["predicted_experiment"][place] == expected
+
+
+def test_the_network_is_left_with_its_weights_and_running_statistics(trained: Network) -> None:
+    before = copy.deepcopy(trained.state_dict())
+    predicted(trained, separated(TABLE))
+    after = trained.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_each_row_says_who_the_site_is(trained: Network, embeddings: bool) -> None:
+    split = stratified(TABLE)
+    arrays = predicted(trained, split, embeddings=embeddings)
+    there = TABLE.set_index("site_id").loc[arrays["site_id"]]
+    for column in ("well_id", "plate", "experiment", "cell_type", "well_type", "sirna_id"):
+        assert arrays[column].tolist() == there[column].tolist()
+    tested = set(TABLE.loc[split.test, "site_id"])
+    assert [side == "test" for side in arrays["side"]] == [s in tested for s in arrays["site_id"]]
+    assert len(arrays["site_id"]) == len(TABLE if embeddings else split.test)
+    assert ("embedding" in arrays) is embeddings
+    assert (str(arrays["split"]), str(arrays["unit"])) == ("stratified", "site")
+    assert int(arrays["classes"]) == CLASSES
+    assert all(array.dtype != object for array in arrays.values())
+
+
+def test_bf16_predictions_are_close_to_those_in_full_precision(trained: Network) -> None:
+    split = separated(TABLE)
+    full, half = predicted(trained, split), predicted(trained, split, precision="bf16")
+    assert half["embedding"].dtype == np.float32
+    difference = np.abs(full["embedding"] - half["embedding"]).mean()
+    assert 0 < difference < 0.2 * np.abs(full["embedding"]).mean()
+
+
+def test_unknown_statistics_list_the_known_ones(trained: Network) -> None:
+    with pytest.raises(ValueError, match="'plate'; choose one of training, experiment"):
+        predicted(trained, separated(TABLE), statistics="plate")
+
+
+@given(n=st.integers(1, 300), group_size=st.integers(2, 64))
+def test_groups_keep_the_order_and_differ_by_one_site_at_most(n: int, group_size: int) -> None:
+    groups = equal_groups(np.arange(n), group_size)
+    sizes = [len(group) for group in groups]
+    assert np.array_equal(np.concatenate(groups), np.arange(n))
+    assert max(sizes) - min(sizes) <= 1
+    assert n < group_size or group_size / 2 <= max(sizes) <= 1.5 * group_size + 1

@@ -1,0 +1,63 @@
+"""A network, pixels and a plan small enough to train in a blink."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rxrx_lib.data.loader import shuffled
+from rxrx_lib.models.network import Network, build_network
+from rxrx_lib.training.fit import Targets
+from rxrx_lib.training.recipe import Recipe
+
+SITES = 24
+EXPERIMENTS = 3
+CLASSES = 4
+TARGETS = Targets(np.arange(SITES) % CLASSES, np.arange(SITES) % EXPERIMENTS)
+
+
+@dataclass
+class Noise:
+    """Images as `open_images` gives them, of random pixels."""
+
+    pixels: npt.NDArray[np.uint8]
+
+    @property
+    def sites(self) -> int:
+        return len(self.pixels)
+
+    def read(self, rows: Sequence[int], channels: None = None) -> npt.NDArray[np.uint8]:
+        return self.pixels[np.asarray(rows)]
+
+
+def noise(sites: int = SITES, seed: int = 0) -> Noise:
+    draw = np.random.default_rng(seed)
+    level = draw.integers(1, 255, (sites, 6, 1, 1))  # else all sites look alike
+    return Noise(draw.integers(0, level, (sites, 6, 16, 16)).astype(np.uint8))
+
+
+def recipe(**changes: object) -> Recipe:
+    return Recipe(**({"epochs": 3, "warmup_epochs": 1, "groups": 2, "group_size": 4} | changes))
+
+
+def network(
+    *, reverses: bool = False, experiments: int = EXPERIMENTS, group_size: int = 4
+) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build_network(
+            "densenet_small",
+            classes=CLASSES,
+            experiments=experiments,
+            embedding=8,
+            group_size=group_size,
+            reverses=reverses,
+        )
+
+
+def plan(epoch: int) -> npt.NDArray[np.int64]:
+    return shuffled(np.arange(SITES), 2, 4, seed=0, epoch=epoch)
