@@ -81,7 +81,9 @@ def test_measured_gain_follows_the_truth() -> None:
 
 def test_blur_lowers_fine_contrast() -> None:
     def roughness(blur: float) -> float:
-        truth = draw_truth(ScreenSpec(seed=2, pixel_size=2.0, effects=TechnicalEffects(blur=blur)))
+        truth = draw_truth(
+            ScreenSpec(seed=2, image_size=128, pixel_size=2.0, effects=TechnicalEffects(blur=blur))
+        )
         channel = render_site(truth, EMPTY)[2].astype(float)
         return float(np.diff(channel).std())
 

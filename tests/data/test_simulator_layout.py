@@ -85,9 +85,9 @@ def test_training_experiments_are_numbered_first(spec: ScreenSpec) -> None:
 
 def test_default_screen_has_the_documented_size() -> None:
     table = layout(ScreenSpec())
-    assert len(table) == 1872
-    assert table["sirna_id"].nunique() == 27
-    assert table["experiment"].nunique() == 26
+    assert len(table) == 51 * 4 * 6 * 2
+    assert table["sirna_id"].nunique() == 18
+    assert table["experiment"].nunique() == 51
 
 
 def test_full_size_fills_all_308_wells_of_every_plate() -> None:

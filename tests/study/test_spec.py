@@ -37,7 +37,7 @@ GOLDEN = {
         run_spec("gradient_reversal", seed=3, labels="shuffled", learning_rate=1),
         "778b5c578ab61571",
     ),
-    "simulated": (SIMULATED, "5270acd977c4d475"),
+    "simulated": (SIMULATED, "5e53224adbc2a009"),
 }
 CANONICAL_RELEASE = (
     '{"data":{"name":"rxrx1","screen":null,"simulator_version":0},"labels":"true",'

@@ -25,23 +25,23 @@ class Trait(NamedTuple):
 # The sds of the siRNAs' effects are a choice (no public measurement by organelle); cell counts
 # follow the cell types' own figures.
 TRAITS: dict[str, Trait] = {
-    "nucleus_size": Trait(0.30, 0.14),
-    "nucleus_elongation": Trait(0.33, 0.16),
-    "nucleus_intensity": Trait(0.52, 0.25),
-    "chromatin_texture": Trait(0.60, 0.29),
-    "er_amount": Trait(0.68, 0.32),
-    "er_spread": Trait(0.60, 0.29),
-    "actin_amount": Trait(0.68, 0.32),
-    "actin_fibres": Trait(1.20, 0.58),
-    "actin_border": Trait(1.20, 0.58),
-    "nucleoli_size": Trait(0.45, 0.22),
-    "nucleoli_count": Trait(0.75, 0.36),
-    "mito_amount": Trait(0.68, 0.32),
-    "mito_spread": Trait(0.68, 0.32),
-    "mito_granules": Trait(0.83, 0.40),
-    "golgi_amount": Trait(0.90, 0.43),
-    "golgi_spread": Trait(0.68, 0.32),
-    "cell_size": Trait(0.18, 0.09),
+    "nucleus_size": Trait(0.44, 0.24),
+    "nucleus_elongation": Trait(0.48, 0.27),
+    "nucleus_intensity": Trait(0.76, 0.43),
+    "chromatin_texture": Trait(0.87, 0.49),
+    "er_amount": Trait(0.98, 0.55),
+    "er_spread": Trait(0.87, 0.49),
+    "actin_amount": Trait(0.98, 0.55),
+    "actin_fibres": Trait(1.74, 0.98),
+    "actin_border": Trait(1.74, 0.98),
+    "nucleoli_size": Trait(0.65, 0.37),
+    "nucleoli_count": Trait(1.09, 0.61),
+    "mito_amount": Trait(0.98, 0.55),
+    "mito_spread": Trait(0.98, 0.55),
+    "mito_granules": Trait(1.20, 0.67),
+    "golgi_amount": Trait(1.30, 0.73),
+    "golgi_spread": Trait(0.98, 0.55),
+    "cell_size": Trait(0.26, 0.15),
     "cell_count": Trait(0.0, 0.0),
 }
 NAMES = tuple(TRAITS)
@@ -52,7 +52,7 @@ SHARED_COUNT = 0.8  # the same for cell counts
 STRENGTH_SPREAD = 0.35  # sd of the log strength of siRNAs: most are mild, a few are drastic
 POSITIVE_STRENGTH = 1.7
 COUNT_SKEW = 0.7
-LARGEST_EFFECT = 1.6
+LARGEST_EFFECT = 2.2
 
 
 def draw_phenotypes(spec: ScreenSpec) -> dict[str, Floats]:

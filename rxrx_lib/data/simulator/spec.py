@@ -97,7 +97,7 @@ class ScreenSpec:
 
     seed: int = 0
     image_size: int = 48
-    pixel_size: float = 5.0
+    pixel_size: float = 5.5
     experiments: tuple[tuple[str, int, int], ...] = DEFAULT_EXPERIMENTS
     treatments_per_plate: int = 4
     positive_controls: int = 1

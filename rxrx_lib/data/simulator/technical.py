@@ -46,9 +46,9 @@ BASE_BLUR = 0.8  # release pixels
 BASE_HAZE = 0.12  # share of the light that is out of focus
 BASE_UNEVENNESS = 0.04
 
-GAMMA_SD = 0.24
-BLEED_SD = 0.90
-BLUR_SD = 2.6  # release pixels
+GAMMA_SD = 0.48
+BLEED_SD = 1.35
+BLUR_SD = 3.9  # release pixels
 MOST_BLUR = 6.0  # release pixels
 HAZE_SD = 0.7
 UNEVENNESS_SD = 0.12
