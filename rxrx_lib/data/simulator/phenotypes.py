@@ -25,23 +25,23 @@ class Trait(NamedTuple):
 # The sds of the siRNAs' effects are a choice (no public measurement by organelle); cell counts
 # follow the cell types' own figures.
 TRAITS: dict[str, Trait] = {
-    "nucleus_size": Trait(0.44, 0.24),
+    "nucleus_size": Trait(0.32, 0.17),
     "nucleus_elongation": Trait(0.48, 0.27),
-    "nucleus_intensity": Trait(0.76, 0.43),
+    "nucleus_intensity": Trait(0.35, 0.14),
     "chromatin_texture": Trait(0.87, 0.49),
-    "er_amount": Trait(0.98, 0.55),
+    "er_amount": Trait(0.45, 0.20),
     "er_spread": Trait(0.87, 0.49),
-    "actin_amount": Trait(0.98, 0.55),
+    "actin_amount": Trait(0.45, 0.20),
     "actin_fibres": Trait(1.74, 0.98),
     "actin_border": Trait(1.74, 0.98),
     "nucleoli_size": Trait(0.65, 0.37),
     "nucleoli_count": Trait(1.09, 0.61),
-    "mito_amount": Trait(0.98, 0.55),
+    "mito_amount": Trait(0.45, 0.20),
     "mito_spread": Trait(0.98, 0.55),
     "mito_granules": Trait(1.20, 0.67),
-    "golgi_amount": Trait(1.30, 0.73),
+    "golgi_amount": Trait(0.60, 0.28),
     "golgi_spread": Trait(0.98, 0.55),
-    "cell_size": Trait(0.26, 0.15),
+    "cell_size": Trait(0.20, 0.11),
     "cell_count": Trait(0.0, 0.0),
 }
 NAMES = tuple(TRAITS)

@@ -46,7 +46,7 @@ BASE_BLUR = 0.8  # release pixels
 BASE_HAZE = 0.12  # share of the light that is out of focus
 BASE_UNEVENNESS = 0.04
 
-GAMMA_SD = 0.48
+GAMMA_SD = 0.25
 BLEED_SD = 1.35
 BLUR_SD = 3.9  # release pixels
 MOST_BLUR = 6.0  # release pixels
