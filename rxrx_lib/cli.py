@@ -91,6 +91,7 @@ def _add_study_commands(commands: Commands) -> None:
     for study in (plan, run):
         _profile(study)
         study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
+        study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
         study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     run.add_argument(
@@ -212,7 +213,7 @@ def _specs(asked: argparse.Namespace) -> list[RunSpec]:
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
     profile = _known_profile(asked.profile)
-    return _usage(lambda: runs_for(asked.only or CATALOGUE, profile))
+    return _usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
 
 
 def _known_profile(name: str) -> Profile:

@@ -16,6 +16,7 @@ import pytest
 
 from rxrx_lib import cli
 from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
 from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.profiles import PROFILES
@@ -51,6 +52,25 @@ def test_an_unknown_profile_is_wrong_usage_and_lists_the_known_ones(
     error = capsys.readouterr().err
     assert error == f"rxrx: profile is 'huge'; choose one of {', '.join(PROFILES)}.\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_an_unknown_method_is_wrong_usage_and_lists_the_known_ones(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, "--methods", "magic"]) == 2
+    error = capsys.readouterr().err
+    assert error == f"rxrx: method is 'magic'; choose one of {', '.join(METHODS)}.\n"
+
+
+def test_a_plan_lists_the_runs_of_the_methods_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", "--profile", "smoke", "--methods", "adabn", "--runs", str(tmp_path)]
+    assert cli.main([*words, "--only", "table1"]) == 0
+    *lines, count = capsys.readouterr().out.splitlines()
+    assert count == "6 runs (absent: 6)"
+    assert all(" adabn · " in line for line in lines)
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

@@ -98,31 +98,6 @@ def one_experiment_groups(
     return together[: steps * groups].reshape(steps, groups, group_size)
 
 
-def steps_per_epoch(
-    experiments: npt.NDArray[np.str_] | Sequence[str], groups: int, group_size: int, grouped: bool
-) -> int:
-    """Return the number of steps of an epoch's plan, without drawing it.
-
-    Parameters
-    ----------
-    experiments : str (n,)
-        The experiment of each training row.
-    groups, group_size : int
-        G and S.
-    grouped : bool
-        True for `one_experiment_groups`, False for `shuffled`.
-
-    Raises
-    ------
-    ValueError
-        As the plan would.
-    """
-    names, sizes = np.unique(np.asarray(experiments), return_counts=True)
-    if grouped:
-        return _grouped_steps(names, sizes, groups, group_size)
-    return _steps([int(sizes.sum())], groups, group_size)
-
-
 def for_rank(plan: Plan, rank: int, world_size: int) -> Plan:
     """Return the share of a plan that one of several devices computes.
 

@@ -186,13 +186,14 @@ def using_statistics(network: nn.Module, statistics: Statistics) -> Iterator[nn.
             f"statistics: layer {odd[0]!r} is on one side only; "
             "measure them on a network of the same build."
         )
+    before = {name: layer.given for name, layer in layers.items()}
     for name, layer in layers.items():
         layer.given = statistics[name]
     try:
         yield network
     finally:
-        for layer in layers.values():
-            layer.given = None
+        for name, layer in layers.items():
+            layer.given = before[name]
 
 
 def pooled(groups: Sequence[GroupStatistics]) -> LayerStatistics:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from rxrx_lib.models.methods import METHODS
+from rxrx_lib.models.methods import METHODS, method
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
 
@@ -12,10 +12,10 @@ from rxrx_lib.study.spec import RunSpec
 def table1(profile: Profile) -> list[RunSpec]:
     """Return every method on the three splits, in every replicate."""
     return [
-        profile.run(method, split, replicate)
+        profile.run(name, split, replicate)
         for replicate in profile.replicates
         for split in (SEPARATED, BY_SITE, BY_WELL)
-        for method in METHODS
+        for name in METHODS
     ]
 
 
@@ -40,17 +40,31 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
 }
 
 
-def runs_for(items: Iterable[str], profile: Profile) -> list[RunSpec]:
+def runs_for(
+    items: Iterable[str], profile: Profile, methods: Collection[str] | None = None
+) -> list[RunSpec]:
     """Return the runs that some items of the catalogue need, each once, in order.
+
+    Parameters
+    ----------
+    items
+        Keys of :data:`CATALOGUE`.
+    profile
+        The size of the study.
+    methods
+        Keep the runs of these methods only; all by default.
 
     Raises
     ------
     ValueError
-        If an item is not in the catalogue; the sentence lists those that are.
+        If an item is not in the catalogue, or a method is not known; the sentence lists those
+        that are.
     """
+    wanted = {method(name).name for name in (METHODS if methods is None else methods)}
     specs: dict[str, RunSpec] = {}
     for item in items:
         if item not in CATALOGUE:
             raise ValueError(f"item is {item!r}; choose one of {', '.join(CATALOGUE)}.")
-        specs.update((spec.id, spec) for spec in CATALOGUE[item](profile))
+        some = CATALOGUE[item](profile)
+        specs.update((spec.id, spec) for spec in some if spec.method in wanted)
     return list(specs.values())

@@ -9,7 +9,7 @@ import pandas as pd
 from rxrx_lib.evaluation.intervals import Interval, t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.negative_controls import Verdict
-from rxrx_lib.study.tables import Cell, differences
+from rxrx_lib.study.tables import differences
 
 CONTROL_NAMES = {
     "technical_off": "With all technical effects switched off",
@@ -92,16 +92,6 @@ def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]
             f"({verdict})."
         )
     return lines
-
-
-def spread_claim(cell: Cell) -> str:
-    """Say a cell's mean with its interval."""
-    interval = cell.interval
-    if interval.n < 2:
-        return f"{cell.value:.1f} % (one replicate)"
-    return (
-        f"{cell.value:.1f} % ({interval.low:.1f} to {interval.high:.1f}, {interval.n} replicates)"
-    )
 
 
 def verdict_claim(verdict: Verdict) -> str:

@@ -14,25 +14,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.intervals import t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.tables import Cell
 
 STYLE = Path(__file__).with_name("rxrx.mplstyle")
 
-# Okabe and Ito's palette, told apart by colour-blind readers too; and by marker.
-METHOD_STYLE = {
-    "baseline": {"color": "#0072B2", "marker": "o"},
-    "gradient_reversal": {"color": "#D55E00", "marker": "s"},
-    "adabn": {"color": "#009E73", "marker": "^"},
-    "adabn_gradient_reversal": {"color": "#AA4499", "marker": "D"},
-}
-CELL_TYPE_STYLE = {
-    "HUVEC": {"color": "#0072B2", "marker": "o"},
-    "RPE": {"color": "#009E73", "marker": "^"},
-    "HEPG2": {"color": "#D55E00", "marker": "s"},
-    "U2OS": {"color": "#AA4499", "marker": "D"},
-}
+# After Okabe and Ito, told apart by colour-blind readers too; and by marker.
+STYLES = (
+    {"color": "#0072B2", "marker": "o"},
+    {"color": "#D55E00", "marker": "s"},
+    {"color": "#009E73", "marker": "^"},
+    {"color": "#AA4499", "marker": "D"},
+    {"color": "#E69F00", "marker": "v"},
+    {"color": "#56B4E9", "marker": "P"},
+    {"color": "#000000", "marker": "X"},
+)
+CELL_TYPE_STYLE = dict(zip(CELL_TYPES, STYLES, strict=False))
 
 
 class Panel(NamedTuple):
@@ -43,6 +42,11 @@ class Panel(NamedTuple):
     """Method to its replicates' values, in percent."""
     lines: Mapping[str, float] = {}
     """Name to the position of a reference line."""
+
+
+def method_style(method: str) -> dict[str, str]:
+    """Return the colour and marker that a method has in every figure, by its place in the list."""
+    return STYLES[list(METHODS).index(method) % len(STYLES)]
 
 
 def figure_style() -> AbstractContextManager[None]:
@@ -161,7 +165,7 @@ def _dots(axis: Axes, panel: Panel) -> None:
             color="#555555",
         )
     for row, (method, values) in enumerate(panel.values.items()):
-        _row(axis, row, values, METHOD_STYLE[method])
+        _row(axis, row, values, method_style(method))
     _name_rows(axis, [METHODS[method].label for method in panel.values])
     axis.set_title(panel.title)
 

@@ -57,7 +57,9 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def remove(path: Path) -> None:
-    """Remove the checkpoint and its ``.prev``."""
+    """Remove the checkpoint, its ``.prev``, and what a kill left of unfinished ones."""
+    for unfinished in path.parent.glob(f".{path.name}-*"):
+        unfinished.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     _previous(path).unlink(missing_ok=True)
 

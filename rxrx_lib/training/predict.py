@@ -72,10 +72,12 @@ def predict(
     Raises
     ------
     ValueError
-        If ``statistics`` is not known.
+        If ``statistics`` is not known, or the split has no test site.
     """
     if statistics not in STATISTICS:
         raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
+    if not len(split.test):
+        raise ValueError("split has no test site; give the screen test experiments.")
     network.to(device).to(memory_format=torch.channels_last)
     network.eval()
     rows = np.sort(np.concatenate([split.train, split.test]) if embeddings else split.test)

@@ -72,7 +72,7 @@ def test_every_batch_normalisation_is_by_groups_the_necks_two_included(backbone:
     assert all(layer.group_size == 7 for layer in grouped.values())
     assert [n for n in grouped if n.startswith("neck")] == ["neck.1", "neck.4"]
     # DenseNet: one after the stem, two a layer, one a transition, one at the end
-    layers, transitions = {"densenet161": (78, 3), "densenet_small": (3, 0)}[backbone]
+    layers, transitions = {"densenet161": (78, 3), "densenet_small": (2, 0)}[backbone]
     assert len(grouped) == 1 + 2 * layers + transitions + 1 + 2
 
 
@@ -85,7 +85,7 @@ def test_densenet161_has_torchvisions_parameters_and_a_wider_stem() -> None:
 
 
 def test_backbone_ends_in_a_relu_as_torchvisions_forward_does() -> None:
-    reference = torchvision.models.DenseNet(16, (3,), 24, bn_size=2).double().eval()
+    reference = torchvision.models.DenseNet(16, (2,), 24, bn_size=2).double().eval()
     reference.features.conv0 = nn.Conv2d(6, 24, 3, stride=2, padding=1, bias=False).double()
     reference.classifier = nn.Identity()
     ours = small(reverses=False).eval()

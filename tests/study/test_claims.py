@@ -12,12 +12,10 @@ from rxrx_lib.evaluation.intervals import Interval, t_interval
 from rxrx_lib.study.claims import (
     contrast_claims,
     difference_claim,
-    spread_claim,
     table1_claims,
     verdict_claim,
 )
 from rxrx_lib.study.negative_controls import Verdict
-from rxrx_lib.study.tables import table1
 from tests.study.handmade import table1_results
 
 ABOVE = Interval(2.0, 0.5, 3.5, 3)
@@ -94,15 +92,6 @@ def test_contrasts_are_compared_by_their_direction_alone() -> None:
 def test_the_papers_numbers_never_enter_a_sentence_on_the_simulation() -> None:
     lines = contrast_claims({"adabn": 12.0}, {"adabn": ABOVE})
     assert not re.search(r"\d", lines[0])
-
-
-@pytest.mark.parametrize(
-    ("replicates", "words"),
-    [(3, "50.0 % (25.2 to 74.8, 3 replicates)"), (1, "40.0 % (one replicate)")],
-)
-def test_a_cell_is_said_with_its_interval(replicates: int, words: str) -> None:
-    cell = table1(table1_results(replicates))["baseline", "accuracy_separated"]
-    assert spread_claim(cell) == words
 
 
 @pytest.mark.parametrize(("value", "outcome"), [(3.0, "It holds."), (3.1, "IT DOES NOT HOLD.")])
