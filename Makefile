@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	rm -rf _build/lint
+	rm -rf _build/lint && mkdir -p _build/lint
 	for notebook in notebooks/*.md; do \
 	  $(BIN)/jupytext --quiet --to py:percent --output _build/lint/$$(basename $$notebook .md).py $$notebook \
 	    || exit 1; \
