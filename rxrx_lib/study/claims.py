@@ -8,14 +8,10 @@ import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval, t_interval
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.negative_controls import Verdict
+from rxrx_lib.study.negative_controls import CONTROL_TITLES, Verdict
 from rxrx_lib.study.tables import differences
 
-CONTROL_NAMES = {
-    "technical_off": "With all technical effects switched off",
-    "labels_shuffled": "With the training sites' classes shuffled",
-    "phenotypes_off": "With all phenotypes switched off",
-}
+PERCENT = "\N{NO-BREAK SPACE}%"
 
 
 def difference_claim(label: str, what: str, interval: Interval) -> str:
@@ -32,12 +28,12 @@ def difference_claim(label: str, what: str, interval: Interval) -> str:
     """
     if interval.n < 2:
         return (
-            f"{label}: {interval.mean:+.1f} points in {what}, from one replicate, "
+            f"{label}: {signed(interval.mean)} points in {what}, from one replicate, "
             "which says nothing of its own spread."
         )
     measured = (
-        f"{interval.mean:+.1f} points in {what} "
-        f"(95 % interval {interval.low:+.1f} to {interval.high:+.1f}, {interval.n} replicates)"
+        f"{signed(interval.mean)} points in {what} (95{PERCENT} interval "
+        f"{signed(interval.low)} to {signed(interval.high)}, {interval.n} replicates)"
     )
     if interval.low > 0:
         return f"{label} lies above the baseline: {measured}."
@@ -97,9 +93,19 @@ def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]
 def verdict_claim(verdict: Verdict) -> str:
     """Say what a negative control had to show, and what it showed."""
     outcome = "It holds" if verdict.holds else "IT DOES NOT HOLD"
-    unit = "points" if verdict.control == "technical_off" else "%"
+    title = CONTROL_TITLES[verdict.control]
+    if verdict.control == "technical_off":
+        return (
+            f"{title}: AdaBN minus baseline is {signed(verdict.value)} points; "
+            f"{verdict.high:g} either way are allowed. {outcome}."
+        )
     return (
-        f"{CONTROL_NAMES[verdict.control]}: expected {verdict.expectation}; "
-        f"came out {verdict.value:.1f} {unit} (allowed {verdict.low:.1f} to "
-        f"{verdict.high:.1f}). {outcome}."
+        f"{title}: {verdict.value:.1f}{PERCENT} of the test sites are named correctly; a constant "
+        f"answer reaches {verdict.expected:.1f}{PERCENT}, and up to "
+        f"{verdict.high:.1f}{PERCENT} may be luck. {outcome}."
     )
+
+
+def signed(points: float) -> str:
+    """Write percentage points with their sign, a true minus among them."""
+    return f"{points:+.1f}".replace("-", "\N{MINUS SIGN}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.intervals import t_interval
 from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.negative_controls import CONTROL_TITLES
 from rxrx_lib.study.tables import Cell
 
 STYLE = Path(__file__).with_name("rxrx.mplstyle")
@@ -31,7 +31,10 @@ STYLES = (
     {"color": "#56B4E9", "marker": "P"},
     {"color": "#000000", "marker": "X"},
 )
-CELL_TYPE_STYLE = dict(zip(CELL_TYPES, STYLES, strict=False))
+INK = "#444444"
+"""Of dots that belong to no method."""
+LABEL_ROOM = 15.0
+"""Percent of an axis within which two reference lines share one label."""
 
 
 class Panel(NamedTuple):
@@ -60,7 +63,7 @@ def replicate_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
     The thick tick is the mean, the bar its 95 % t interval over replicates.
     """
     with figure_style():
-        heights = [0.6 + 0.34 * len(panel.values) for panel in panels]
+        heights = [0.8 + 0.34 * len(panel.values) for panel in panels]
         figure, axes = plt.subplots(
             len(panels), 1, figsize=(6.4, sum(heights)), height_ratios=heights, squeeze=False
         )
@@ -90,28 +93,31 @@ def difference_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
         return mark_simulated(figure) if simulated else figure
 
 
-def experiment_differences(table: pd.DataFrame, title: str, *, simulated: bool) -> Figure:
-    """Draw each test experiment's difference from the baseline, one row an experiment.
+def experiment_differences(table: pd.DataFrame, method: str, *, simulated: bool) -> Figure:
+    """Draw a method's difference from the baseline in each test experiment, a dot a replicate.
+
+    No means: in simulated replicates, experiments of one name are different experiments.
 
     Parameters
     ----------
     table
-        As :func:`rxrx_lib.study.tables.per_experiment` gives it.
-    title
-        What is compared.
+        As :func:`rxrx_lib.study.tables.per_experiment` gives it for the method.
+    method
+        Whose colour and marker the dots have.
     simulated
         Whether to mark the figure.
     """
     with figure_style():
-        names = sorted(table["experiment"].unique(), key=lambda name: _cell_type_order(table, name))
-        figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.3 * len(names)))
+        order = table.drop_duplicates("experiment").sort_values(["cell_type", "experiment"])
+        names, cell_types = list(order["experiment"]), list(order["cell_type"])
+        figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.26 * len(names)))
         axis.axvline(0, color="#333333", linewidth=1)
         for row, name in enumerate(names):
-            chosen = table[table["experiment"] == name]
-            style = CELL_TYPE_STYLE[chosen["cell_type"].iloc[0]]
-            _row(axis, row, chosen["difference"].tolist(), style)
+            if row and cell_types[row] != cell_types[row - 1]:
+                axis.axhline(row - 0.5, color="#BBBBBB", linewidth=0.8)
+            _replicates(axis, row, table.loc[table["experiment"] == name, "difference"], method)
         _name_rows(axis, names)
-        axis.set_title(title)
+        axis.set_title(f"{METHODS[method].label} minus baseline, batch-separated")
         axis.set_xlabel("percentage points more than the baseline")
         return mark_simulated(figure) if simulated else figure
 
@@ -130,8 +136,9 @@ def negative_control_panels(cells: Sequence[Cell], *, simulated: bool) -> Figure
     for control in dict.fromkeys(cell.row for cell in cells):
         found = {c.column: list(c.replicates.values()) for c in cells if c.row == control}
         line = found.pop("majority_line")
-        title = control.replace("_", " ")
-        panels.append(Panel(title, found, {"most common class": sum(line) / len(line)}))
+        panels.append(
+            Panel(CONTROL_TITLES[control], found, {"most common class": sum(line) / len(line)})
+        )
     return replicate_panels(panels, simulated=simulated)
 
 
@@ -139,7 +146,7 @@ def mark_simulated(figure: Figure) -> Figure:
     """Write SIMULATED over the figure's right upper corner, so that no crop of it is RxRx1."""
     figure.text(
         0.995,
-        1.0,
+        1 + 0.08 / figure.get_figheight(),  # clear of titles that reach the upper edge
         "SIMULATED",
         ha="right",
         va="bottom",
@@ -152,8 +159,28 @@ def mark_simulated(figure: Figure) -> Figure:
 
 
 def _dots(axis: Axes, panel: Panel) -> None:
-    for name, position in panel.lines.items():
+    for position in panel.lines.values():
         axis.axvline(position, color="#777777", linewidth=1, linestyle=(0, (4, 3)))
+    for row, (method, values) in enumerate(panel.values.items()):
+        interval, colour = t_interval(values), method_style(method)["color"]
+        axis.plot([interval.low, interval.high], [row, row], color=colour, alpha=0.35, lw=5)
+        axis.plot([interval.mean] * 2, [row - 0.28, row + 0.28], color=colour, lw=2.4)
+        _replicates(axis, row, values, method)
+    _name_rows(axis, [METHODS[method].label for method in panel.values])
+    if panel.lines:
+        _label_lines(axis, panel.lines)
+    axis.set_title(panel.title)
+
+
+def _label_lines(axis: Axes, lines: Mapping[str, float]) -> None:
+    """Name the lines above the first row; lines too close for two labels share one."""
+    shared: list[tuple[str, float]] = []
+    for name, position in sorted(lines.items(), key=lambda line: line[1]):
+        if shared and position - shared[-1][1] < LABEL_ROOM:
+            name = f"{shared.pop()[0]}, {name}"
+        shared.append((name, position))
+    axis.set_ylim(top=-1.25)
+    for name, position in shared:
         axis.annotate(
             name,
             (position, 1.0),
@@ -164,16 +191,9 @@ def _dots(axis: Axes, panel: Panel) -> None:
             fontsize=8,
             color="#555555",
         )
-    for row, (method, values) in enumerate(panel.values.items()):
-        _row(axis, row, values, method_style(method))
-    _name_rows(axis, [METHODS[method].label for method in panel.values])
-    axis.set_title(panel.title)
 
 
-def _row(axis: Axes, row: int, values: Sequence[float], style: Mapping[str, Any]) -> None:
-    interval = t_interval(values)
-    axis.plot([interval.low, interval.high], [row, row], color=style["color"], alpha=0.35, lw=5)
-    axis.plot([interval.mean] * 2, [row - 0.28, row + 0.28], color=style["color"], lw=2.4)
+def _replicates(axis: Axes, row: int, values: Sequence[float], method: str) -> None:
     axis.plot(
         values,
         row + _spread(len(values)),
@@ -181,7 +201,7 @@ def _row(axis: Axes, row: int, values: Sequence[float], style: Mapping[str, Any]
         markersize=5.5,
         markeredgecolor="white",
         markeredgewidth=0.6,
-        **style,
+        **method_style(method),  # type: ignore[arg-type]  # colour and marker, never a flag
     )
 
 
@@ -195,8 +215,3 @@ def _name_rows(axis: Axes, names: Sequence[str]) -> None:
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
-
-
-def _cell_type_order(table: pd.DataFrame, name: str) -> tuple[int, str]:
-    cell_type = table.loc[table["experiment"] == name, "cell_type"].iloc[0]
-    return list(CELL_TYPE_STYLE).index(cell_type), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval
@@ -14,13 +15,23 @@ from rxrx_lib.study.tables import Cell, differences, replicate_values
 
 NOT_RUN = "not run here"
 PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
-SIMULATED_COLUMNS = {
+ACCURACY_COLUMNS = {
     "accuracy_separated": "separated",
     "accuracy_stratified": "stratified by site",
     "accuracy_stratified_by_well": "stratified by well",
     "generalization": "generalization",
-    "batch_classification": "batch classification",
-    "batch_probe_linear": "fresh linear probe",
+}
+TREATMENT_COLUMNS = {
+    "treatments_separated": "treatments, separated",
+    "treatments_stratified": "treatments, by site",
+    "macro_separated": "mean of classes, separated",
+    "macro_stratified": "mean of classes, by site",
+}
+BATCH_COLUMNS = {
+    "batch_classification": "experiment: head trained along",
+    "batch_probe_linear": "experiment: fresh linear probe",
+    "batch_probe_mlp": "experiment: fresh two-layer probe",
+    "cell_type_probe": "cell type: fresh linear probe",
 }
 METRICS = {
     "Accuracy, batch-separated": ("separated", "accuracy"),
@@ -69,12 +80,22 @@ def paper_panel(item: str, rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def simulated_panel(cells: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
-    """Return the simulated Table 1 as words: mean ± half the 95 % t interval of replicates."""
+def simulated_panel(
+    cells: Mapping[tuple[str, str], Cell], columns: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return some columns of the simulated table as words: mean ± half the 95 % t interval.
+
+    Parameters
+    ----------
+    cells
+        By method and column.
+    columns
+        Which columns, and what they are called on the page.
+    """
     rows = []
     for method, record in METHODS.items():
         row = {"method": record.label}
-        for column, label in SIMULATED_COLUMNS.items():
+        for column, label in columns.items():
             cell = cells.get((method, column))
             row[label] = "" if cell is None else cell_words(cell)
         rows.append(row)
@@ -142,6 +163,21 @@ def measured_differences(results: pd.DataFrame, split: str, metric: str) -> dict
         method: t_interval(list(paired.values()))
         for method, paired in differences(results, split, metric).items()
     }
+
+
+def line_words(results: pd.DataFrame) -> str:
+    """Say where the reference lines of the experiment's probes lie, and the cell type's."""
+    split = "stratified_by_site"
+    lines = {
+        "uniform guess 1/E": "line_uniform",
+        "cell type alone": "line_cell_type",
+        "most common cell type": "line_cell_type_majority",
+    }
+    found = {
+        name: list(replicate_values(results, "baseline", split, line).values())
+        for name, line in lines.items()
+    }
+    return ", ".join(f"{name} {np.mean(values):.1f}" for name, values in found.items() if values)
 
 
 def _lines(results: pd.DataFrame, split: str, metric: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rxrx_lib.data.images import Images
-from rxrx_lib.study.figures import CELL_TYPE_STYLE, figure_style, mark_simulated
+from rxrx_lib.study.figures import INK, figure_style, mark_simulated
 
 CHANNELS = ("1 nuclei", "2 ER", "3 actin", "4 nucleoli, RNA", "5 mitochondria", "6 Golgi")
 SHOWN_EXPERIMENTS = 4
@@ -102,14 +102,13 @@ def strength_dots(truth: Mapping[str, Any], table: pd.DataFrame, *, simulated: b
         cell_types = list(dict.fromkeys(effects["cell type"]))
         figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.45 * len(cell_types)))
         for row in effects.to_dict("records"):
-            style = CELL_TYPE_STYLE[row["cell type"]]
             axis.plot(
                 [row["strength"]],
                 [cell_types.index(row["cell type"])],
-                marker=style["marker"],
-                color=style["color"],
+                marker="o",
+                color=INK,
                 markersize=8,
-                markerfacecolor=style["color"] if side[row["experiment"]] == "test" else "white",
+                markerfacecolor=INK if side[row["experiment"]] == "test" else "white",
             )
         _rows(axis, cell_types)
         axis.set_xlim(left=0)

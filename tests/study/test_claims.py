@@ -33,18 +33,19 @@ ACROSS = Interval(2.0, -1.0, 5.0, 3)
         ),
         (
             BELOW,
-            "AdaBN lies below the baseline: -2.0 points in accuracy "
-            "(95 % interval -3.5 to -0.5, 3 replicates).",
+            "AdaBN lies below the baseline: −2.0 points in accuracy "
+            "(95 % interval −3.5 to −0.5, 3 replicates).",
         ),
         (
             ACROSS,
             "AdaBN cannot be told from the baseline: +2.0 points in accuracy "
-            "(95 % interval -1.0 to +5.0, 3 replicates).",
+            "(95 % interval −1.0 to +5.0, 3 replicates).",
         ),
     ],
 )
 def test_the_direction_follows_the_interval(interval: Interval, sentence: str) -> None:
-    assert difference_claim("AdaBN", "accuracy", interval) == sentence
+    claim = difference_claim("AdaBN", "accuracy", interval)
+    assert claim.replace("\N{NO-BREAK SPACE}", " ") == sentence
 
 
 def test_one_replicate_is_said_to_say_nothing_of_its_spread() -> None:
@@ -67,9 +68,13 @@ def test_a_direction_is_claimed_only_if_zero_lies_outside_the_interval(values: l
 def test_table_1_has_one_sentence_a_method_and_metric() -> None:
     claims = table1_claims(table1_results())
     assert len(claims) == 9
-    assert claims[0].startswith(
-        "Gradient reversal cannot be told from the baseline: -2.0 points in accuracy on unseen "
-        "experiments (95 % interval -4.5 to +0.5"
+    assert (
+        claims[0]
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .startswith(
+            "Gradient reversal cannot be told from the baseline: −2.0 points in accuracy on unseen "
+            "experiments (95 % interval −4.5 to +0.5"
+        )
     )
     assert claims[1].startswith("AdaBN cannot be told from the baseline: +12.0 points")
     assert not table1_claims(table1_results(replicates=0))
@@ -96,7 +101,19 @@ def test_the_papers_numbers_never_enter_a_sentence_on_the_simulation() -> None:
 
 @pytest.mark.parametrize(("value", "outcome"), [(3.0, "It holds."), (3.1, "IT DOES NOT HOLD.")])
 def test_a_negative_control_says_whether_it_holds(value: float, outcome: str) -> None:
-    verdict = Verdict(control="technical_off", expectation="x", value=value, low=-3.0, high=3.0)
-    sentence = verdict_claim(verdict)
-    assert sentence.startswith("With all technical effects switched off: expected x; came out 3.")
-    assert sentence.endswith(f"points (allowed -3.0 to 3.0). {outcome}")
+    verdict = Verdict(control="technical_off", expected=0.0, value=-value, low=-3.0, high=3.0)
+    assert verdict_claim(verdict) == (
+        f"No technical effects: AdaBN minus baseline is −{value} points; "
+        f"3 either way are allowed. {outcome}"
+    )
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(4.9, "It holds."), (5.1, "IT DOES NOT HOLD.")])
+def test_a_control_at_chance_says_what_a_constant_answer_reaches(
+    value: float, outcome: str
+) -> None:
+    verdict = Verdict(control="labels_shuffled", expected=4.0, value=value, low=0.0, high=5.0)
+    assert verdict_claim(verdict).replace("\N{NO-BREAK SPACE}", " ") == (
+        f"Shuffled labels: {value} % of the test sites are named correctly; a constant answer "
+        f"reaches 4.0 %, and up to 5.0 % may be luck. {outcome}"
+    )

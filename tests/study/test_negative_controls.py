@@ -47,7 +47,7 @@ def test_nothing_to_learn_may_give_three_deviations_above_a_constant_answer(
     verdict = judged(**{word: accuracy})[control]
     assert verdict.high == pytest.approx(HIGHEST)
     assert verdict.holds is holds
-    assert "4.0 %" in verdict.expectation
+    assert verdict.expected == 4.0
 
 
 def test_only_controls_that_were_run_are_judged() -> None:

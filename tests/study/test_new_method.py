@@ -25,7 +25,7 @@ def test_a_new_method_adds_its_runs_its_row_and_its_dots(monkeypatch: pytest.Mon
     specs = [spec for spec in catalogue.table1(demo) if spec.method == FIFTH.name]
     assert len(specs) == 3 * len(demo.replicates)
 
-    words = panels.simulated_panel(tables.table1(results))
+    words = panels.simulated_panel(tables.table1(results), panels.ACCURACY_COLUMNS)
     assert words["method"].tolist()[-1] == FIFTH.label
     assert words.iloc[-1, 1:4].tolist() == words.set_index("method").loc["AdaBN"].tolist()[:3]
 
