@@ -42,10 +42,10 @@ types: $(READY)
 unit: $(READY)
 	$(BIN)/pytest --numprocesses auto -m "not browser"
 
-# In a folder of its own, so that it leaves a book built by `make book` alone.
+# From nothing, so that today's code is what runs; in a folder of its own, so that it leaves a book
+# built by `make book` alone.
 smoke: $(READY)
-	mkdir -p $(SMOKE)
-	rm -rf $(SMOKE)/notebooks
+	rm -rf $(SMOKE) && mkdir -p $(SMOKE)
 	cp -R _config.yml notebooks book $(SMOKE)
 	cd $(SMOKE) && $(CURDIR)/$(BIN)/rxrx book --profile smoke
 	BOOK_HTML=$(SMOKE)/_build/html $(BIN)/pytest -m browser

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 FORMATS = ("md", "csv", "json")
+NOTHING_WRITTEN = "Nothing half-written is left."
+GOES_ON = (
+    "What is done is kept, and what was in training goes on from its last checkpoint: give the "
+    "same command again."
+)
 T = TypeVar("T")
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -42,11 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rxrx: {error}", file=sys.stderr)
         return FAULT
     except KeyboardInterrupt:
-        print(
-            "rxrx: stopped. What is done is kept, and what was in training goes on from its last "
-            "checkpoint: give the same command again.",
-            file=sys.stderr,
-        )
+        print(f"rxrx: stopped. {asked.stopped}", file=sys.stderr)
         return INTERRUPTED
     return code
 
@@ -71,7 +72,7 @@ def _add_screen_commands(commands: Commands) -> None:
     simulate.add_argument("--seed", type=int, default=0, metavar="S", help="seed of all draws")
     simulate.add_argument("--technical", type=float, metavar="F", help="factor on batch effects")
     simulate.add_argument("--phenotype", type=float, metavar="F", help="factor on phenotypes")
-    simulate.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+    simulate.add_argument("--workers", type=_some, default=1, metavar="N", help="processes")
 
     check = _command(commands, "check", _check, "list what is wrong with a screen")
     check.add_argument("dir", type=Path)
@@ -88,6 +89,7 @@ def _add_screen_commands(commands: Commands) -> None:
 def _add_study_commands(commands: Commands) -> None:
     plan = _command(commands, "plan", _plan, "list the runs that a study needs")
     run = _command(commands, "run", _run, "execute the runs of a study that are not done")
+    run.set_defaults(stopped=GOES_ON)
     for study in (plan, run):
         _profile(study)
         study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
@@ -96,6 +98,13 @@ def _add_study_commands(commands: Commands) -> None:
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     run.add_argument(
         "--device", default="auto", help="torch device; auto: a GPU where there is one"
+    )
+    run.add_argument(
+        "--loader-workers",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="processes a run that read pictures ahead",
     )
     run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     run.add_argument(
@@ -108,6 +117,7 @@ def _add_study_commands(commands: Commands) -> None:
     report.add_argument("--format", choices=FORMATS, default="md")
 
     book = _command(commands, "book", _book, "run the study and the notebooks, build the book")
+    book.set_defaults(stopped=GOES_ON)
     _profile(book)
     book.add_argument("--workers", type=_count, metavar="N", help="processes; default: cores")
 
@@ -178,14 +188,20 @@ def _plan(asked: argparse.Namespace) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.execute import usable_cores
-    from rxrx_lib.study.require import require
+    from rxrx_lib.study.require import check_device, require
 
+    specs = _specs(asked)
+    if not specs:
+        raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
+    if asked.scheduler is None:  # a cluster has devices of its own
+        _usage(lambda: check_device(asked.device))
     workers = usable_cores() if asked.workers is None else asked.workers
     done = require(
-        _specs(asked),
+        specs,
         data=asked.data,
         store=asked.runs,
         device=asked.device,
+        loader_workers=asked.loader_workers,
         workers=workers,
         scheduler=asked.scheduler,
     )
@@ -204,8 +220,14 @@ def _book(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.book import make_book
     from rxrx_lib.study.execute import usable_cores
 
+    profile = _known_profile(asked.profile)
+    if profile.screen is None:
+        raise UsageError(
+            f"profile {profile.name!r} uses the release, and the book's chapters are written for "
+            "simulated screens so far; execute its runs with rxrx run, print them with rxrx report."
+        )
     workers = usable_cores() if asked.workers is None else asked.workers
-    print(make_book(Path.cwd(), _known_profile(asked.profile), workers=workers))
+    print(make_book(Path.cwd(), profile, workers=workers))
     return DONE
 
 
@@ -237,7 +259,7 @@ def _command(
     summary: str,
 ) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=summary, description=summary)
-    made.set_defaults(command=command)
+    made.set_defaults(command=command, stopped=NOTHING_WRITTEN)
     return made
 
 
@@ -245,6 +267,13 @@ def _count(text: str) -> int:
     """Read a number of processes."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number >= 0")
+    return int(text)
+
+
+def _some(text: str) -> int:
+    """Read a number of processes that do the work."""
+    if _count(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number >= 1")
     return int(text)
 
 

@@ -90,6 +90,7 @@ def test_an_unknown_item_is_wrong_usage_and_lists_the_known_ones(
         ["check"],
         ["report", "--format", "pdf"],
         ["run", "--workers", "-1"],
+        ["simulate", "new", "--workers", "0"],
         ["book", "--workers", "some"],
     ],
 )
@@ -116,6 +117,32 @@ def test_an_impossible_screen_is_wrong_usage(
     assert cli.main(["simulate", str(tmp_path / "new"), option]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_device_that_is_not_there_is_wrong_usage_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--profile", "smoke", "--device", "banana", "--workers", "0"]
+    assert cli.main([*words, "--data", str(tmp_path / "d"), "--runs", str(tmp_path / "r")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("rxrx: --device is 'banana', which torch cannot use here (")
+    assert error.endswith("expected auto, cpu or a device of this machine, such as cuda:0.\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_items_without_runs_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--profile", "paper", "--only", "negative_controls"]) == 2
+    assert "profile 'paper' has no runs of these items" in capsys.readouterr().err
+
+
+def test_a_book_on_the_release_is_refused_with_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["book", "--profile", "paper"]) == 2
+    error = capsys.readouterr().err
+    assert "profile 'paper' uses the release" in error
+    assert "rxrx run" in error
+    assert "rxrx report" in error
 
 
 def test_the_release_cannot_be_simulated(

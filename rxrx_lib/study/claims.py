@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -31,10 +31,7 @@ def difference_claim(label: str, what: str, interval: Interval) -> str:
             f"{label}: {signed(interval.mean)} points in {what}, from one replicate, "
             "which says nothing of its own spread."
         )
-    measured = (
-        f"{signed(interval.mean)} points in {what} (95{PERCENT} interval "
-        f"{signed(interval.low)} to {signed(interval.high)}, {interval.n} replicates)"
-    )
+    measured = f"{signed(interval.mean)} points in {what}{_spread(interval, signed)}"
     if interval.low > 0:
         return f"{label} lies above the baseline: {measured}."
     if interval.high < 0:
@@ -53,11 +50,17 @@ def table1_claims(results: pd.DataFrame) -> list[str]:
             "what a fresh linear probe reads of the experiment",
         ),
     )
-    return [
+    lines = [
         difference_claim(METHODS[method].label, what, t_interval(list(paired.values())))
         for split, metric, what in metrics
         for method, paired in differences(results, split, metric).items()
     ]
+    if lines:
+        lines.append(
+            f"These are {len(lines)} comparisons, each with an interval of its own: where methods "
+            "do not differ, about one interval in twenty misses zero by luck."
+        )
+    return lines
 
 
 def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]) -> list[str]:
@@ -92,18 +95,29 @@ def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]
 
 def verdict_claim(verdict: Verdict) -> str:
     """Say what a negative control had to show, and what it showed."""
+    found, title = verdict.found, CONTROL_TITLES[verdict.control]
     outcome = "It holds" if verdict.holds else "IT DOES NOT HOLD"
-    title = CONTROL_TITLES[verdict.control]
     if verdict.control == "technical_off":
+        wide = found.n > 1 and not verdict.low <= found.low <= found.high <= verdict.high
+        doubt = " These replicates cannot exclude a larger difference." if wide else ""
         return (
-            f"{title}: AdaBN minus baseline is {signed(verdict.value)} points; "
-            f"{verdict.high:g} either way are allowed. {outcome}."
+            f"{title}: AdaBN minus baseline is {signed(found.mean)} points"
+            f"{_spread(found, signed)}; {verdict.high:g} either way are allowed. {outcome}.{doubt}"
         )
     return (
-        f"{title}: {verdict.value:.1f}{PERCENT} of the test sites are named correctly; a constant "
-        f"answer reaches {verdict.expected:.1f}{PERCENT}, and up to "
-        f"{verdict.high:.1f}{PERCENT} may be luck. {outcome}."
+        f"{title}: {found.mean:.1f}{PERCENT} of the test sites are named correctly"
+        f"{_spread(found, '{:.1f}'.format)}; a constant answer reaches "
+        f"{verdict.expected:.1f}{PERCENT}, and up to {verdict.high:.1f}{PERCENT} may be luck. "
+        f"{outcome}."
     )
+
+
+def _spread(found: Interval, word: Callable[[float], str]) -> str:
+    """Write the interval and the number of replicates, in brackets."""
+    if found.n < 2:
+        return " (one replicate)"
+    low, high = word(found.low), word(found.high)
+    return f" (95{PERCENT} interval {low} to {high}, {found.n} replicates)"
 
 
 def signed(points: float) -> str:

@@ -143,7 +143,7 @@ def negative_control_panels(cells: Sequence[Cell], *, simulated: bool) -> Figure
 
 
 def mark_simulated(figure: Figure) -> Figure:
-    """Write SIMULATED over the figure's right upper corner, so that no crop of it is RxRx1."""
+    """Write SIMULATED over the figure's right upper corner."""
     figure.text(
         0.995,
         1 + 0.08 / figure.get_figheight(),  # clear of titles that reach the upper edge

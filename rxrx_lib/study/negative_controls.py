@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rxrx_lib.study.tables import Cell, replicate_values
+from rxrx_lib.evaluation.intervals import Interval, t_interval
+from rxrx_lib.study.tables import Cell, differences, replicate_values
 
 CONTROL_TITLES = {
     "technical_off": "No technical effects",
@@ -31,17 +32,17 @@ class Verdict:
 
     control: str
     """Id: ``technical_off``, ``labels_shuffled`` or ``phenotypes_off``."""
+    found: Interval
+    """What came out, mean over replicates with its t interval, in percent or points."""
     expected: float
     """What nothing but chance would show: a constant answer's accuracy, or no difference."""
-    value: float
-    """What came out, mean over replicates, in percent or percentage points."""
     low: float
     high: float
 
     @property
     def holds(self) -> bool:
-        """Whether it came out as it had to."""
-        return self.low <= self.value <= self.high
+        """Whether the mean lies where it had to."""
+        return self.low <= self.found.mean <= self.high
 
 
 def negative_control_cells(results: pd.DataFrame) -> list[Cell]:
@@ -75,30 +76,32 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
     """
     if results.empty:
         return []
-    by_place = {(cell.row, cell.column): cell for cell in negative_control_cells(results)}
+    controls = _controls(results)
     found = []
-    if ("technical_off", "adabn") in by_place:
-        adabn, baseline = (by_place["technical_off", m].value for m in ("adabn", "baseline"))
+    paired = differences(controls["technical_off"], "separated", "accuracy")
+    if "adabn" in paired:
         found.append(
             Verdict(
                 control="technical_off",
+                found=t_interval(list(paired["adabn"].values())),
                 expected=0.0,
-                value=adabn - baseline,
                 low=-LARGEST_DIFFERENCE,
                 high=LARGEST_DIFFERENCE,
             )
         )
-    for control, chosen in _controls(results).items():
-        if control != "technical_off" and not chosen.empty:
-            line = by_place[control, "majority_line"].value
-            high = line + CHANCE_DEVIATIONS * _binomial_sd(line, int(chosen["test_wells"].sum()))
+    for control in ("labels_shuffled", "phenotypes_off"):
+        chosen = controls[control]
+        values = replicate_values(chosen, "baseline", "separated", "accuracy")
+        if values:
+            line = float(chosen["majority_accuracy"].mean())
+            deviation = _binomial_sd(line, int(chosen["test_wells"].sum()))
             found.append(
                 Verdict(
                     control=control,
+                    found=t_interval(list(values.values())),
                     expected=line,
-                    value=by_place[control, "baseline"].value,
                     low=0.0,
-                    high=high,
+                    high=line + CHANCE_DEVIATIONS * deviation,
                 )
             )
     return found

@@ -17,6 +17,7 @@ import pandas as pd
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import duration
 from rxrx_lib.study.provenance import code_version, hardware
+from rxrx_lib.study.results import code_words
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def figures_as_svg() -> None:
 
 
 def banner(profile: Profile, results: pd.DataFrame) -> Shown:
-    """Say in one line what made this page: profile, data, code, hardware, time.
+    """Say in one line what made the numbers of this page: profile, data, code, hardware, time.
 
     Parameters
     ----------
@@ -47,34 +48,46 @@ def banner(profile: Profile, results: pd.DataFrame) -> Shown:
     results
         The runs that the page rests on.
     """
+    here = code_words(code_version())
+    code = _distinct(results["code"])
     return _banner(
         profile,
         screen_description(profile),
         f"{len(results)} runs, {duration(float(results['seconds'].sum()))} of training",
+        code if code == here else f"runs by {code}; page by {here}",
+        _distinct(results["hardware"]),
+        _distinct(results["date"]),
     )
 
 
 def screen_banner(profile: Profile, root: Path) -> Shown:
     """Say the same of a page that shows one screen and trains nothing."""
-    return _banner(profile, screen_description(profile), f"screen {root.name}")
+    return _banner(
+        profile,
+        screen_description(profile),
+        f"screen {root.name}",
+        code_words(code_version()),
+        hardware("cpu"),
+        f"{pd.Timestamp.now(tz='UTC'):%Y-%m-%d}",
+    )
 
 
 def _banner(profile: Profile, *parts: str) -> Shown:
-    code = code_version()
-    words = [
-        f"profile {profile.name} ({profile.purpose})",
-        *parts,
-        f"rxrx_lib {code['rxrx_lib']}, commit {code.get('commit', 'unknown')[:10]}"
-        + (" with uncommitted changes" if code.get("modified") else ""),
-        hardware("cpu"),
-        f"{pd.Timestamp.now(tz='UTC'):%Y-%m-%d}",
-    ]
-    badge = "SIMULATED" if profile.screen is not None else "RxRx1"
-    line = " · ".join(words)
+    line = " · ".join([f"profile {profile.name} ({profile.purpose})", *parts])
+    badge = data_badge(profile)
     return Shown(
         f":::{{div}} provenance\n<span class='simulated'>{badge}</span> {line}\n:::\n",
         f"<p><b>{badge}</b> {html.escape(line)}</p>",
     )
+
+
+def _distinct(words: pd.Series[str]) -> str:
+    return "; ".join(sorted(words.unique()))
+
+
+def data_badge(profile: Profile) -> str:
+    """Return the word that everything measured under a profile is marked with."""
+    return "RxRx1" if profile.screen is None else "SIMULATED"
 
 
 def screen_description(profile: Profile) -> str:

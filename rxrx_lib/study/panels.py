@@ -59,25 +59,33 @@ def paper_panel(item: str, rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFram
     Returns
     -------
     DataFrame
-        Words: method (on its first row only), quantity, the paper's value, and ours or "not run
-        here".
+        Words: method (on its first row only), quantity, the paper's value, and ours with its
+        number of replicates, or "not run here"; after ± both times a standard deviation.
     """
     rows: list[dict[str, str]] = []
     shown = ""
     for number in paper.numbers(item):
         cell = rxrx1.get((number.row, number.column))
-        spread = "" if number.sd is None else f"{PLUS_MINUS}{number.sd:.1f}"
         method = paper.ROW_LABELS[item][number.row]
         rows.append(
             {
                 "method": "" if method == shown else method,
                 "quantity": paper.COLUMN_LABELS[item][number.column],
-                "paper": f"{number.value:.1f}{spread}",
-                "RxRx1, this code": NOT_RUN if cell is None else cell_words(cell),
+                "paper": _with_sd(number.value, number.sd),
+                "RxRx1, this code": NOT_RUN if cell is None else _measured_words(cell),
             }
         )
         shown = method
     return pd.DataFrame(rows)
+
+
+def _measured_words(cell: Cell) -> str:
+    words = _with_sd(cell.value, cell.sd if cell.n > 1 else None)
+    return f"{words} (n = {cell.n})" if cell.n else words
+
+
+def _with_sd(value: float, sd: float | None) -> str:
+    return f"{value:.1f}" if sd is None else f"{value:.1f}{PLUS_MINUS}{sd:.1f}"
 
 
 def simulated_panel(
@@ -146,11 +154,11 @@ def panel_data(panels: list[Panel], results: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_differences(item: str, column: str) -> dict[str, float]:
-    """Return each method's difference from the baseline, as the paper prints them."""
+    """Return the difference from the baseline of each method that the paper has, as printed."""
     base = paper.lookup(item, "baseline", column).value
     return {
         method: paper.lookup(item, method, column).value - base
-        for method in METHODS
+        for method in paper.ROW_LABELS[item]
         if method != "baseline"
     }
 

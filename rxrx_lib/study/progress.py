@@ -1,4 +1,4 @@
-"""Plain lines that say how far a study is: done, left, running, time to go."""
+"""Plain lines that say how far a study is: done, to do, time left."""
 
 from __future__ import annotations
 

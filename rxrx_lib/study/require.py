@@ -24,6 +24,7 @@ def require(
     data: str | Path = "data",
     store: str | Path = "runs",
     device: str = "auto",
+    loader_workers: int = 0,
     workers: int = 0,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -40,6 +41,8 @@ def require(
         The run store.
     device
         Torch device for what has to be trained; ``auto`` is a GPU where there is one.
+    loader_workers
+        Processes a run that read pictures ahead.
     workers
         Processes to train in; 0 trains in this one.
     scheduler
@@ -62,10 +65,32 @@ def require(
         from rxrx_lib.study.execute import Runtime, run_many
         from rxrx_lib.study.executors import executor
 
-        runtime = Runtime(data=Path(data), runs=store, device=device)
+        runtime = Runtime(data=Path(data), runs=store, device=device, loader_workers=loader_workers)
         with executor(workers, scheduler) as engine:
             failed = run_many(specs, runtime, engine, progress or Progress())
         if failed:
             lines = [f"{spec.id}  {spec}: {error}" for spec, error in failed]
             raise RunsFailed(os.linesep.join([f"{len(failed)} runs failed:", *lines]))
     return gather(specs, store)
+
+
+def check_device(device: str) -> None:
+    """Make sure that a torch device is there, before anything is prepared for it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+    """
+    import torch
+
+    if device == "auto":
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"--device is {device!r}, which torch cannot use here ({reason}); expected auto, cpu "
+            "or a device of this machine, such as cuda:0."
+        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,32 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
         ``screen_seed`` (absent value -1 for the release), ``seed``, ``technical`` and
         ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by
-        the runs of one pair of seeds), ``seconds``, and one column a metric, as
-        :func:`rxrx_lib.evaluation.score.score` names them.
+        the runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and ``date`` (what made
+        the run, in words), and one column a metric, as :func:`rxrx_lib.evaluation.score.score`
+        names them.
     """
     rows = []
     for spec in specs:
         run = runs.open_run(Path(store), spec)
         if run.done:
-            seconds = run.provenance()["seconds"]
-            rows.append({**run.metrics(), "seconds": seconds, **_described(spec)})
+            rows.append({**run.metrics(), **_made_by(run.provenance()), **_described(spec)})
     return pd.DataFrame(rows)
+
+
+def code_words(code: Mapping[str, Any]) -> str:
+    """Name a version of the code, as :func:`rxrx_lib.study.provenance.code_version` gives it."""
+    state = " with uncommitted changes" if code.get("modified") else ""
+    commit = code.get("commit")
+    return f"rxrx_lib {code['rxrx_lib']}" + (f", commit {commit[:10]}{state}" if commit else "")
+
+
+def _made_by(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "seconds": source["seconds"],
+        "code": code_words(source["code"]),
+        "hardware": source["hardware"],
+        "date": source["ended"][:10],
+    }
 
 
 def _described(spec: RunSpec) -> dict[str, Any]:

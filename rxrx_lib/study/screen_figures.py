@@ -30,7 +30,8 @@ def channel_sheet(table: pd.DataFrame, images: Images, *, simulated: bool) -> Fi
         )
         for line, (cell_type, site) in enumerate(zip(rows, pictures, strict=True)):
             for channel, picture in enumerate(site):
-                _picture(axes[line, channel], picture, *np.percentile(picture, (1, 99.7)))
+                low, high = np.percentile(picture, (1, 99.7))
+                _picture(axes[line, channel], picture, low, high, simulated=simulated)
             axes[line, 0].set_ylabel(cell_type)
         for axis, name in zip(axes[0], CHANNELS, strict=True):
             axis.set_title(name, fontsize=9, loc="center", fontweight="normal")
@@ -61,11 +62,11 @@ def experiment_sheet(
         pictures = images.read(rows, channels=[channel])[:, 0]
         low, high = np.percentile(pictures, (1, 99.7))
         for axis, picture in zip(axes.flat, pictures, strict=True):
-            _picture(axis, picture, low, high)
+            _picture(axis, picture, low, high, simulated=simulated)
         for axis, sirna in zip(axes[0], sirnas, strict=False):
             axis.set_title(sirna, fontsize=9, loc="center", fontweight="normal")
         for axis, experiment in zip(axes[:, 0], experiments, strict=True):
-            axis.set_ylabel(experiment.removeprefix("SIM-"), fontsize=9)
+            axis.set_ylabel(experiment, fontsize=8)
         return mark_simulated(figure) if simulated else figure
 
 
@@ -112,7 +113,7 @@ def strength_dots(truth: Mapping[str, Any], table: pd.DataFrame, *, simulated: b
             )
         _rows(axis, cell_types)
         axis.set_xlim(left=0)
-        axis.set_xlabel("strength of technical effects (1: typical of HUVEC and RPE together)")
+        axis.set_xlabel("strength of technical effects (0: none)")
         return mark_simulated(figure) if simulated else figure
 
 
@@ -162,12 +163,29 @@ def _first_rows(table: pd.DataFrame, wanted: pd.Series[bool], column: str) -> di
     return dict(zip(chosen[column], chosen["row"], strict=True))
 
 
-def _picture(axis: Axes, picture: npt.NDArray[np.uint8], low: float, high: float) -> None:
+def _picture(
+    axis: Axes, picture: npt.NDArray[np.uint8], low: float, high: float, *, simulated: bool
+) -> None:
+    """Show a picture; a simulated one carries its own mark, so that no crop of the sheet is RxRx1.
+
+    The mark lies on the figure alone: what a network sees are the arrays.
+    """
     axis.imshow(picture, cmap="gray", vmin=low, vmax=max(high, low + 1), interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
     for spine in axis.spines.values():
         spine.set_visible(False)
+    if simulated:
+        axis.text(
+            0.97,
+            0.04,
+            "SIMULATED",
+            transform=axis.transAxes,
+            ha="right",
+            fontsize=5,
+            color="white",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "#8A1C1CB0", "edgecolor": "none"},
+        )
 
 
 def _rows(axis: Axes, names: Sequence[str]) -> None:

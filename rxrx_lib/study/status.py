@@ -13,6 +13,7 @@ from rxrx_lib.study.ledger import remeasured
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import duration
 from rxrx_lib.study.provenance import code_version, hardware, library_versions
+from rxrx_lib.study.results import code_words
 from rxrx_lib.study.spec import RunSpec
 
 
@@ -52,9 +53,7 @@ def status_page(
     """
     sources = [runs.open_run(store, spec).provenance() for spec in specs]
     seconds = [source["seconds"] for source in sources]
-    code = code_version()
-    commit = code.get("commit", "no git checkout")[:12]
-    state = ", with uncommitted changes" if code.get("modified") else ""
+    code = sorted({code_words(source["code"]) for source in sources})
     lines = [
         "# Status of this build",
         "",
@@ -62,12 +61,13 @@ def status_page(
         "",
         f"- **Profile:** `{profile.name}`: {profile.purpose}.",
         f"- **Data:** {_data(profile)}",
-        f"- **Code:** rxrx_lib {code['rxrx_lib']}, commit `{commit}`{state}.",
+        f"- **Code of the runs:** {'; '.join(code)}.",
+        f"- **Code of the pages:** {code_words(code_version())}.",
         f"- **Hardware of the runs:** {'; '.join(sorted({s['hardware'] for s in sources}))}.",
         f"- **Hardware of the notebooks:** {hardware('cpu')}.",
         f"- **Runs:** {len(specs)}, {duration(sum(seconds))} in all, {min(seconds):.0f} to "
-        f"{max(seconds):.0f} s each, made between {min(s['started'] for s in sources)} and "
-        f"{max(s['ended'] for s in sources)}.",
+        f"{max(seconds):.0f} s each, made between {_minute(min(s['started'] for s in sources))} "
+        f"and {_minute(max(s['ended'] for s in sources))} UTC.",
         "",
         "## Notebooks",
         "",
@@ -95,10 +95,14 @@ def _data(profile: Profile) -> str:
     )
 
 
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
+
+
 def _notebook_row(name: str, notebook: dict[str, Any]) -> tuple[str, str, str, str]:
     made = notebook["metadata"]["papermill"]
     code = sum(cell["cell_type"] == "code" for cell in notebook["cells"])
-    return name, made["start_time"][:19].replace("T", " "), f"{made['duration']:.1f}", str(code)
+    return name, _minute(made["start_time"]), f"{made['duration']:.1f}", str(code)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

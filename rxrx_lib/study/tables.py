@@ -79,8 +79,7 @@ def cells(results: pd.DataFrame, columns: Cells) -> list[Cell]:
     Parameters
     ----------
     results
-        As :func:`rxrx_lib.study.results.gather` gives them; runs with shuffled labels and on
-        screens with changed effects are no part of it.
+        As :func:`rxrx_lib.study.results.gather` gives them, of one item of the catalogue.
     columns
         What each column shows.
     """
@@ -112,11 +111,23 @@ def table1(results: pd.DataFrame) -> dict[tuple[str, str], Cell]:
 def replicate_values(
     results: pd.DataFrame, method: str, split: str, metric: str
 ) -> dict[str, float]:
-    """Return a metric of one method on one split, by replicate."""
+    """Return a metric of one method on one split, by replicate.
+
+    Raises
+    ------
+    ValueError
+        If there are two such runs of one replicate, as in the results of several items.
+    """
     if results.empty or metric not in results:
         return {}
     chosen = results[(results["method"] == method) & (results["split"] == split)]
     chosen = chosen[chosen[metric].notna()]
+    twice = chosen.loc[chosen["replicate"].duplicated(), "replicate"]
+    if len(twice):
+        raise ValueError(
+            f"results hold several runs of {method}, {split}, replicate {twice.iloc[0]}; expected "
+            "one: gather the runs of one item of the catalogue."
+        )
     return dict(zip(chosen["replicate"], chosen[metric].astype(float), strict=True))
 
 

@@ -67,7 +67,8 @@ def test_a_direction_is_claimed_only_if_zero_lies_outside_the_interval(values: l
 
 def test_table_1_has_one_sentence_a_method_and_metric() -> None:
     claims = table1_claims(table1_results())
-    assert len(claims) == 9
+    assert len(claims) == 10
+    assert claims[-1].startswith("These are 9 comparisons")
     assert (
         claims[0]
         .replace("\N{NO-BREAK SPACE}", " ")
@@ -99,21 +100,48 @@ def test_the_papers_numbers_never_enter_a_sentence_on_the_simulation() -> None:
     assert not re.search(r"\d", lines[0])
 
 
-@pytest.mark.parametrize(("value", "outcome"), [(3.0, "It holds."), (3.1, "IT DOES NOT HOLD.")])
-def test_a_negative_control_says_whether_it_holds(value: float, outcome: str) -> None:
-    verdict = Verdict(control="technical_off", expected=0.0, value=-value, low=-3.0, high=3.0)
-    assert verdict_claim(verdict) == (
-        f"No technical effects: AdaBN minus baseline is −{value} points; "
-        f"3 either way are allowed. {outcome}"
-    )
+def without_breaks(sentence: str) -> str:
+    return sentence.replace("\N{NO-BREAK SPACE}", " ")
 
 
-@pytest.mark.parametrize(("value", "outcome"), [(4.9, "It holds."), (5.1, "IT DOES NOT HOLD.")])
-def test_a_control_at_chance_says_what_a_constant_answer_reaches(
-    value: float, outcome: str
+@pytest.mark.parametrize(
+    ("found", "ending"),
+    [
+        (Interval(-2.0, -2.5, -1.5, 3), "It holds."),
+        (
+            Interval(-2.0, -4.0, 0.0, 3),
+            "It holds. These replicates cannot exclude a larger difference.",
+        ),
+        (
+            Interval(-3.1, -3.2, -3.0, 3),
+            "IT DOES NOT HOLD. These replicates cannot exclude a larger difference.",
+        ),
+    ],
+)
+def test_the_technical_control_says_whether_it_holds_and_how_sure_that_is(
+    found: Interval, ending: str
 ) -> None:
-    verdict = Verdict(control="labels_shuffled", expected=4.0, value=value, low=0.0, high=5.0)
-    assert verdict_claim(verdict).replace("\N{NO-BREAK SPACE}", " ") == (
-        f"Shuffled labels: {value} % of the test sites are named correctly; a constant answer "
-        f"reaches 4.0 %, and up to 5.0 % may be luck. {outcome}"
+    verdict = Verdict(control="technical_off", expected=0.0, found=found, low=-3.0, high=3.0)
+    sentence = without_breaks(verdict_claim(verdict))
+    mean, low, high = (f"{x:+.1f}".replace("-", "−") for x in found[:3])
+    assert sentence == (
+        f"No technical effects: AdaBN minus baseline is {mean} points (95 % interval {low} to "
+        f"{high}, 3 replicates); 3 either way are allowed. {ending}"
     )
+
+
+@pytest.mark.parametrize(("mean", "outcome"), [(4.9, "It holds."), (5.1, "IT DOES NOT HOLD.")])
+def test_a_control_at_chance_says_what_a_constant_answer_reaches(mean: float, outcome: str) -> None:
+    found = Interval(mean, 3.0, 6.0, 3)
+    verdict = Verdict(control="labels_shuffled", expected=4.0, found=found, low=0.0, high=5.0)
+    assert without_breaks(verdict_claim(verdict)) == (
+        f"Shuffled labels: {mean} % of the test sites are named correctly (95 % interval 3.0 to "
+        "6.0, 3 replicates); a constant answer reaches 4.0 %, and up to 5.0 % may be luck. "
+        f"{outcome}"
+    )
+
+
+def test_a_control_of_one_replicate_gives_no_interval() -> None:
+    found = t_interval([1.0])
+    verdict = Verdict(control="technical_off", expected=0.0, found=found, low=-3.0, high=3.0)
+    assert "+1.0 points (one replicate);" in verdict_claim(verdict)

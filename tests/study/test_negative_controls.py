@@ -31,7 +31,8 @@ def test_adabn_may_lie_three_points_from_the_baseline_without_technical_effects(
     adabn: float, holds: bool
 ) -> None:
     verdict = judged(adabn=adabn)["technical_off"]
-    assert verdict.value == pytest.approx(adabn - 50)
+    assert verdict.found.mean == pytest.approx(adabn - 50)
+    assert verdict.found.n == len(REPLICATES)
     assert verdict.holds is holds
 
 

@@ -15,6 +15,13 @@ from rxrx_lib.study.spec import RunSpec
 from tests.study.test_screens import SIMULATED
 from tests.study.tiny import BY_SITE, BY_WELL, run_spec
 
+MADE_BY = {
+    "seconds": 2.5,
+    "code": {"rxrx_lib": "0.1.0", "commit": "a" * 40, "modified": False},
+    "hardware": "a processor",
+    "ended": "2026-01-02T03:04:05+00:00",
+}
+
 
 def finish(spec: RunSpec, store: Path, accuracy: float = 50.0) -> None:
     run = runs.open_run(store, spec)
@@ -22,7 +29,7 @@ def finish(spec: RunSpec, store: Path, accuracy: float = 50.0) -> None:
 
     def write(folder: Path) -> None:
         runs.write_json(folder / "metrics.json", {"accuracy": accuracy})
-        runs.write_json(folder / "provenance.json", {"seconds": 2.5})
+        runs.write_json(folder / "provenance.json", MADE_BY)
 
     runs.commit_folder(run.result, write)
 
@@ -42,6 +49,8 @@ def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
     assert results["replicate"].tolist() == ["-1/2", "0/1"]
     assert results["data"].tolist() == ["rxrx1", "simulated"]
     assert results["seconds"].tolist() == [2.5, 2.5]
+    made_by = ("rxrx_lib 0.1.0, commit aaaaaaaaaa", "a processor", "2026-01-02")
+    assert tuple(results.loc[0, ["code", "hardware", "date"]]) == made_by
 
 
 def test_methods_of_one_pair_of_seeds_share_a_replicate(tmp_path: Path) -> None:

@@ -130,3 +130,10 @@ def test_without_results_there_are_no_cells() -> None:
 def test_equal_replicates_have_no_spread() -> None:
     cell = Cell(row="adabn", column="x", value=5.0, replicates={"a": 5.0, "b": 5.0})
     assert (cell.sd, cell.interval.low, cell.interval.high) == (0.0, 5.0, 5.0)
+
+
+def test_results_of_several_items_are_refused_rather_than_mixed() -> None:
+    results = table1_results()
+    control = results.head(1).assign(technical=0.0, accuracy=99.0)
+    with pytest.raises(ValueError, match=r"several runs of baseline, separated, replicate 10/0"):
+        table1(pd.concat([results, control], ignore_index=True))
