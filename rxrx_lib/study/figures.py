@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.intervals import t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.negative_controls import CONTROL_TITLES
@@ -31,6 +33,8 @@ STYLES = (
     {"color": "#56B4E9", "marker": "P"},
     {"color": "#000000", "marker": "X"},
 )
+WIDTH = 4.6
+"""Inches: a phone shows so much without shrinking letters beyond reading."""
 INK = "#444444"
 """Of dots that belong to no method."""
 LABEL_ROOM = 15.0
@@ -65,7 +69,7 @@ def replicate_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
     with figure_style():
         heights = [0.8 + 0.34 * len(panel.values) for panel in panels]
         figure, axes = plt.subplots(
-            len(panels), 1, figsize=(6.4, sum(heights)), height_ratios=heights, squeeze=False
+            len(panels), 1, figsize=(WIDTH, sum(heights)), height_ratios=heights, squeeze=False
         )
         for axis, panel in zip(axes[:, 0], panels, strict=True):
             _dots(axis, panel)
@@ -81,7 +85,7 @@ def difference_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
         figure, axes = plt.subplots(
             len(panels),
             1,
-            figsize=(6.4, sum(heights)),
+            figsize=(WIDTH, sum(heights)),
             height_ratios=heights,
             squeeze=False,
             sharex=True,
@@ -108,9 +112,11 @@ def experiment_differences(table: pd.DataFrame, method: str, *, simulated: bool)
         Whether to mark the figure.
     """
     with figure_style():
-        order = table.drop_duplicates("experiment").sort_values(["cell_type", "experiment"])
+        place = table["cell_type"].map(CELL_TYPES.index)
+        order = table.assign(place=place).drop_duplicates("experiment")
+        order = order.sort_values(["place", "experiment"])
         names, cell_types = list(order["experiment"]), list(order["cell_type"])
-        figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.26 * len(names)))
+        figure, axis = plt.subplots(figsize=(WIDTH, 0.9 + 0.24 * len(names)))
         axis.axvline(0, color="#333333", linewidth=1)
         for row, name in enumerate(names):
             if row and cell_types[row] != cell_types[row - 1]:
@@ -166,7 +172,7 @@ def _dots(axis: Axes, panel: Panel) -> None:
         axis.plot([interval.low, interval.high], [row, row], color=colour, alpha=0.35, lw=5)
         axis.plot([interval.mean] * 2, [row - 0.28, row + 0.28], color=colour, lw=2.4)
         _replicates(axis, row, values, method)
-    _name_rows(axis, [METHODS[method].label for method in panel.values])
+    _name_rows(axis, [wrapped(METHODS[method].label, 18) for method in panel.values])
     if panel.lines:
         _label_lines(axis, panel.lines)
     axis.set_title(panel.title)
@@ -203,6 +209,11 @@ def _replicates(axis: Axes, row: int, values: Sequence[float], method: str) -> N
         markeredgewidth=0.6,
         **method_style(method),  # type: ignore[arg-type]  # colour and marker, never a flag
     )
+
+
+def wrapped(words: str, width: int) -> str:
+    """Break a label into lines of so many letters."""
+    return "\n".join(textwrap.wrap(words, width))
 
 
 def _spread(n: int) -> npt.NDArray[np.float64]:

@@ -76,7 +76,7 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
 
 
 def remeasured(rows: pd.DataFrame) -> tuple[int, int]:
-    """Count the accuracies of the paper's tables: those measured anew on RxRx1, and all."""
+    """Count the numbers of the paper's tables: those measured anew on RxRx1, and all."""
     accuracies = rows[rows["paper"].notna() & rows["item"].str.startswith("table")]
     return int(accuracies["rxrx1"].notna().sum()), len(accuracies)
 

@@ -1,9 +1,10 @@
 """Every number that the paper prints in a table, by table, row and column.
 
 Sypetkowski et al., RxRx1: A Dataset for Evaluating Experimental Batch Correction Methods (2023),
-tables 1 to 6: 72 accuracies. Of the figures' contents the text puts a single one in numbers, in
-section 5.6. Rows and columns have the project's own ids (methods, cell types, scope of the
-normalisation); `ROW_LABELS` and `COLUMN_LABELS` give them as a reader knows them.
+tables 1 to 6: 72 numbers, four of them ratios of accuracies, all others accuracies. Of the figures'
+contents the text puts a single one in numbers, in section 5.6. Rows and columns have the project's
+own ids (methods, cell types, scope of the normalisation); `ROW_LABELS` and `COLUMN_LABELS` give
+them as a reader knows them.
 """
 
 from __future__ import annotations

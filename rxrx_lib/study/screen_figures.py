@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rxrx_lib.data.images import Images
-from rxrx_lib.study.figures import INK, figure_style, mark_simulated
+from rxrx_lib.study.figures import INK, WIDTH, figure_style, mark_simulated, wrapped
 
 CHANNELS = ("1 nuclei", "2 ER", "3 actin", "4 nucleoli, RNA", "5 mitochondria", "6 Golgi")
 SHOWN_EXPERIMENTS = 4
@@ -26,15 +26,15 @@ def channel_sheet(table: pd.DataFrame, images: Images, *, simulated: bool) -> Fi
     pictures = images.read(list(rows.values()))
     with figure_style():
         figure, axes = plt.subplots(
-            len(rows), 6, figsize=(7.2, 1.25 * len(rows) + 0.3), squeeze=False
+            len(CHANNELS), len(rows), figsize=(WIDTH, 0.3 + 1.02 * len(CHANNELS)), squeeze=False
         )
-        for line, (cell_type, site) in enumerate(zip(rows, pictures, strict=True)):
+        for column, (cell_type, site) in enumerate(zip(rows, pictures, strict=True)):
             for channel, picture in enumerate(site):
                 low, high = np.percentile(picture, (1, 99.7))
-                _picture(axes[line, channel], picture, low, high, simulated=simulated)
-            axes[line, 0].set_ylabel(cell_type)
-        for axis, name in zip(axes[0], CHANNELS, strict=True):
-            axis.set_title(name, fontsize=9, loc="center", fontweight="normal")
+                _picture(axes[channel, column], picture, low, high, simulated=simulated)
+            axes[0, column].set_title(cell_type, fontsize=9, loc="center", fontweight="normal")
+        for axis, name in zip(axes[:, 0], CHANNELS, strict=True):
+            axis.set_ylabel(wrapped(name, 12), fontsize=8)
         return mark_simulated(figure) if simulated else figure
 
 
@@ -50,7 +50,7 @@ def experiment_sheet(
         figure, axes = plt.subplots(
             len(experiments),
             min(SHOWN_SIRNAS, len(sirnas)),
-            figsize=(6.4, 1.45 * len(experiments) + 0.3),
+            figsize=(WIDTH, 0.3 + 1.08 * len(experiments)),
             squeeze=False,
         )
         wanted = [
@@ -101,7 +101,7 @@ def strength_dots(truth: Mapping[str, Any], table: pd.DataFrame, *, simulated: b
     effects = effects_table(truth)
     with figure_style():
         cell_types = list(dict.fromkeys(effects["cell type"]))
-        figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.45 * len(cell_types)))
+        figure, axis = plt.subplots(figsize=(WIDTH, 0.9 + 0.4 * len(cell_types)))
         for row in effects.to_dict("records"):
             axis.plot(
                 [row["strength"]],
@@ -117,8 +117,8 @@ def strength_dots(truth: Mapping[str, Any], table: pd.DataFrame, *, simulated: b
         return mark_simulated(figure) if simulated else figure
 
 
-def realism_claims(compared: pd.DataFrame) -> list[str]:
-    """Say how many statistics lie within their tolerance, and which kinds do not."""
+def realism_claims(compared: pd.DataFrame, left_out: Sequence[str]) -> list[str]:
+    """Say how many statistics lie within their tolerance, which do not, and which are left out."""
     passed = int(compared["passes"].sum())
     lines = [f"{passed} of {len(compared)} statistics lie within their tolerance."]
     for statistic, some in compared.groupby("statistic", sort=False):
@@ -126,14 +126,14 @@ def realism_claims(compared: pd.DataFrame) -> list[str]:
         if len(failed):
             where = ", ".join(_where(row) for row in failed.to_dict("records"))
             lines.append(f"Outside, {statistic}: {where} ({len(failed)} of {len(some)}).")
-    return lines
+    return [*lines, *(f"Not compared: {kind}." for kind in left_out)]
 
 
 def realism_dots(compared: pd.DataFrame, *, simulated: bool) -> Figure:
     """Draw every statistic's deviation from the real value, in units of its tolerance."""
     with figure_style():
         statistics = list(dict.fromkeys(compared["statistic"]))
-        figure, axis = plt.subplots(figsize=(6.4, 1.0 + 0.4 * len(statistics)))
+        figure, axis = plt.subplots(figsize=(WIDTH, 1.0 + 0.4 * len(statistics)))
         axis.axvspan(-1, 1, color="#009E73", alpha=0.12, linewidth=0)
         axis.axvline(0, color="#333333", linewidth=1)
         deviation = (compared["simulated"] - compared["real"]) / compared["tolerance"]
@@ -151,7 +151,7 @@ def realism_dots(compared: pd.DataFrame, *, simulated: bool) -> Figure:
                     markeredgecolor="white",
                     markeredgewidth=0.5,
                 )
-        _rows(axis, [_wrapped(statistic) for statistic in statistics])
+        _rows(axis, [wrapped(statistic, 24) for statistic in statistics])
         axis.set_xlabel("(simulated − real) / tolerance")
         return mark_simulated(figure) if simulated else figure
 
@@ -197,12 +197,6 @@ def _rows(axis: Axes, names: Sequence[str]) -> None:
 def _where(row: Mapping[Any, Any]) -> str:
     place = str(row["cell_type"])
     return f"{place} w{row['channel']}" if row["channel"] else place
-
-
-def _wrapped(words: str, width: int = 30) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(words, width))
 
 
 def _geometric_mean(factors: Sequence[float]) -> float:

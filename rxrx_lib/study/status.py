@@ -18,7 +18,7 @@ from rxrx_lib.study.spec import RunSpec
 
 
 def headline(rows: pd.DataFrame) -> str:
-    """Return the home page's sentence on how many of the paper's accuracies are re-measured.
+    """Return the home page's sentence on how many of the paper's numbers are re-measured.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def headline(rows: pd.DataFrame) -> str:
     """
     here, all_of_them = remeasured(rows)
     return (
-        f"**{here} of the {all_of_them}** accuracies in the paper's tables have been re-measured "
-        "on RxRx1 with this code so far.\n"
+        f"**{here} of the {all_of_them}** numbers in the paper's tables have been re-measured on "
+        "RxRx1 with this code so far.\n"
     )
 
 
@@ -68,6 +68,7 @@ def status_page(
         f"- **Runs:** {len(specs)}, {duration(sum(seconds))} in all, {min(seconds):.0f} to "
         f"{max(seconds):.0f} s each, made between {_minute(min(s['started'] for s in sources))} "
         f"and {_minute(max(s['ended'] for s in sources))} UTC.",
+        "- **Every number**, those beside the tables too: {download}`ledger.csv`.",
         "",
         "## Notebooks",
         "",
