@@ -77,8 +77,8 @@ ROW_LABELS: dict[str, dict[str, str]] = {
 }
 COLUMN_LABELS: dict[str, dict[str, str]] = {
     "table1": {
-        "accuracy_separated": "Perturbation classification accuracy (batch-separated)",
-        "accuracy_stratified": "Perturbation classification accuracy (batch-stratified)",
+        "accuracy_separated": "Accuracy, separated",
+        "accuracy_stratified": "Accuracy, stratified",
         "generalization": "Batch generalization",
         "batch_classification": "Batch classification accuracy",
     },
