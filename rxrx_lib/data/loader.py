@@ -98,43 +98,8 @@ def one_experiment_groups(
     return together[: steps * groups].reshape(steps, groups, group_size)
 
 
-def for_rank(plan: Plan, rank: int, world_size: int) -> Plan:
-    """Return the share of a plan that one of several devices computes.
-
-    Parameters
-    ----------
-    plan : int64 (steps, G, S)
-    rank, world_size : int
-        This device, counted from 0, and the number of devices.
-
-    Returns
-    -------
-    int64 (steps, G / world_size, S)
-        Whole groups, so that the devices together compute what one would.
-
-    Raises
-    ------
-    ValueError
-        If the devices do not divide the groups, or there is no such rank.
-    """
-    groups = plan.shape[1]
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank is {rank}; expected 0 to {world_size - 1}.")
-    if groups % world_size:
-        raise ValueError(
-            f"world_size is {world_size}; expected a divisor of the {groups} groups of a "
-            "minibatch: take another number of devices or of groups."
-        )
-    share = groups // world_size
-    return plan[:, rank * share : (rank + 1) * share]
-
-
 def minibatches(
-    images: Images,
-    plan: Plan | Sequence[Rows],
-    channels: Sequence[int] | None = None,
-    workers: int = 0,
-    start_step: int = 0,
+    images: Images, plan: Plan | Sequence[Rows], workers: int = 0
 ) -> Iterator[tuple[Rows, torch.Tensor]]:
     """Read the minibatches of a plan, one after the other.
 
@@ -144,25 +109,18 @@ def minibatches(
         From `open_images`.
     plan : int64 (steps, G, S), or a sequence of int64 arrays
         Row positions of each step.
-    channels : sequence of int, optional
-        C channels, counted from 1; all six by default.
     workers : int
         Processes that read ahead; 0 reads in this one. The result does not depend on it.
-    start_step : int
-        The first step to read, for going on with a started epoch.
 
     Yields
     ------
     rows : int64 (B,)
         Row positions, the groups one after the other; B = G·S.
-    pixels : uint8 tensor (B, C, H, W)
+    pixels : uint8 tensor (B, 6, H, W)
         Their images.
     """
-    if not 0 <= start_step <= len(plan):
-        raise ValueError(f"start_step is {start_step}; expected 0 to {len(plan)}.")
     loader = DataLoader(
-        _Steps(images, plan, channels),
-        sampler=range(start_step, len(plan)),
+        _Steps(images, plan),
         batch_size=None,
         collate_fn=_unchanged,
         num_workers=workers,
@@ -178,14 +136,13 @@ class _Steps(Dataset[tuple[Rows, torch.Tensor]]):
 
     images: Images
     plan: Plan | Sequence[Rows]
-    channels: Sequence[int] | None
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __getitem__(self, step: int) -> tuple[Rows, torch.Tensor]:
         rows = np.ravel(self.plan[step])
-        return rows, torch.from_numpy(self.images.read(rows, self.channels))
+        return rows, torch.from_numpy(self.images.read(rows))
 
 
 def _unchanged(item: Any) -> Any:

@@ -151,29 +151,42 @@ def examine(table: pd.DataFrame) -> list[Fault]:
     """Find every fault of a table, with the row and column it is in.
 
     One wrong entry gives one fault: a row's ids are compared with its parts, and rows with one
-    another, only where the entries themselves are sound.
+    another, only where no fault of these entries has been found before. Where two rows differ and
+    none tells which is right, the fault is the later one's and names both.
     """
     found = [_missing_column(column) for column in COLUMNS if column not in table.columns]
     if table.empty:
         found.append(Fault(None, "", f"{FILE_NAME} holds no rows; expected one row a site."))
     text: Texts = {
         column: pd.Series(table[column].astype(str).to_numpy(), dtype=object)
-        for column in COLUMNS
-        if column in table.columns
+        for column in table.columns
+        if column in COLUMNS
     }
     sound: Marks = {column: np.ones(len(table), dtype=bool) for column in text}
     for check in CHECKS:
         # Marked fault by fault, so that a check sees what it has itself found before.
         for row, column, reason in check(text, sound):
-            sound[column][row] = False
+            for doubted in {column, *DOUBTED.get(column, ())} & sound.keys():
+                sound[doubted][row] = False
             found.append(Fault(row, column, f"{_where(text, row)}: {column} {reason}."))
     return sorted(found, key=lambda fault: -1 if fault.row is None else fault.row)
+
+
+def _cut_short(text: Texts, sound: Marks) -> Found:
+    """Rows that end early, such as the last of a file that is not all there."""
+    empty = pd.DataFrame(text) == ""
+    following = empty.iloc[:, ::-1].cummin(axis="columns").sum(axis="columns").to_numpy()
+    for row in np.flatnonzero(following > 1).tolist():
+        for marks in sound.values():
+            marks[row] = False
+        expected = "expected an entry in each; fetch or write the file again"
+        yield row, list(text)[-following[row]], f"and all after it are empty; {expected}"
 
 
 def _out_of_range(text: Texts, sound: Marks) -> Found:
     for column, (allowed, expected) in RANGES.items():
         if column in text:
-            for row in np.flatnonzero(~text[column].isin(allowed)).tolist():
+            for row in np.flatnonzero(sound[column] & ~text[column].isin(allowed)).tolist():
                 yield row, column, f"is {text[column][row]!r}; expected {expected}"
 
 
@@ -181,49 +194,55 @@ def _unusable_experiment(text: Texts, sound: Marks) -> Found:
     """Experiments name folders, so they must not lead out of the screen."""
     if "experiment" in text:
         names = text["experiment"]
-        usable = names.str.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-        for row in np.flatnonzero(~usable.to_numpy(bool)).tolist():
+        usable = names.str.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*").to_numpy(bool)
+        for row in np.flatnonzero(sound["experiment"] & ~usable).tolist():
             expected = "letters, digits and '-', such as HUVEC-01"
             yield row, "experiment", f"is {names[row]!r}; expected {expected}"
 
 
-def _repeated_site(text: Texts, sound: Marks) -> Found:
-    if "site_id" in text:
-        sites = text["site_id"]
-        repeated = sites.duplicated()
-        first_rows = pd.Series(sites.index[~repeated], index=sites[~repeated])
-        for row in np.flatnonzero(repeated).tolist():
-            line = _line(int(first_rows[sites[row]]))
-            yield row, "site_id", f"stands on line {line} too; expected one row a site"
-
-
 def _contradicted_id(text: Texts, sound: Marks) -> Found:
-    """Ids that differ from their parts; a well_id only where its row's site_id is right."""
+    """Ids that differ from their parts; a well_id only where its row's site_id does not."""
     for column, parts in ID_PARTS.items():
         if {column, *parts} <= text.keys():
             expected = text[parts[0]]
             for part in parts[1:]:
                 expected = expected + "_" + text[part]
-            usable = _all_sound(sound, column, "site_id", *parts)
+            usable = _all_sound(sound, column, *parts)
             for row in np.flatnonzero(usable & (text[column] != expected)).tolist():
                 came, wanted = text[column][row], expected[row]
                 yield row, column, f"is {came!r}; expected {wanted!r} from {', '.join(parts)}"
 
 
+def _repeated_site(text: Texts, sound: Marks) -> Found:
+    """All but one of the rows that share a site_id; rather not one that agrees with its parts."""
+    if "site_id" in text:
+        known = _all_sound(sound, "site_id", *ID_PARTS["site_id"])
+        surest_first = np.argsort(~known, kind="stable")
+        sites = text["site_id"].iloc[surest_first[sound["site_id"][surest_first]]]
+        kept = sites.drop_duplicates()
+        kept_rows = pd.Series(kept.index, index=kept)
+        for row in sites.index[sites.duplicated()].tolist():
+            line = _line(int(kept_rows[sites[row]]))
+            yield row, "site_id", f"stands on line {line} too; expected one row a site"
+
+
 def _disagreement(text: Texts, sound: Marks) -> Found:
-    """Rows whose entry differs from the commonest one of their class or experiment."""
-    for column, key in ONE_PER_KEY.items():
+    """Rows whose entry differs from the commonest one of their class, experiment or well."""
+    for column, key in ONE_PER_KEY:
         if {column, key} <= text.keys():
             usable = _all_sound(sound, column, key) & (text[key] != str(UNLABELLED))
             pairs = pd.DataFrame({"key": text[key][usable], "value": text[column][usable]})
-            sizes = pairs.groupby(["key", "value"], sort=False).size().reset_index(name="rows")
-            ranked = sizes.sort_values("rows", ascending=False, kind="stable")
-            commonest = ranked.drop_duplicates("key").set_index("key")["value"]
-            expected = pairs["key"].map(commonest)
+            rows = pairs.reset_index(names="row").groupby(["key", "value"], sort=False)["row"]
+            ranked = rows.agg(["size", "min"]).sort_values("size", ascending=False, kind="stable")
+            commonest = ranked.reset_index().drop_duplicates("key").set_index("key")
+            expected = pairs["key"].map(commonest["value"])
             for row in pairs.index[pairs["value"] != expected].tolist():
-                came, wanted = text[column][row], expected[row]
-                others = f"the other rows of {key} {text[key][row]}"
-                yield row, column, f"is {came!r}; expected {wanted!r}, as in {others}"
+                came, wanted, group = text[column][row], expected[row], text[key][row]
+                reason = f"; expected {wanted!r}, as in the other rows of {key} {group}"
+                if ranked["size"][group, came] == commonest["size"][group]:
+                    line = _line(int(commonest["min"][group]))
+                    reason = f", but {wanted!r} on line {line}; expected one for {key} {group}"
+                yield row, column, f"is {came!r}{reason}"
 
 
 def _all_sound(sound: Marks, *columns: str) -> npt.NDArray[np.bool_]:
@@ -265,12 +284,17 @@ ID_PARTS = {
     "site_id": ["experiment", "plate", "well", "site"],
     "well_id": ["experiment", "plate", "well"],
 }
-# Each class has one siRNA; each experiment one cell type and one side of the separated split.
-ONE_PER_KEY = {"sirna": "sirna_id", "cell_type": "experiment", "dataset": "experiment"}
+# An entry that contradicts another leaves open which of them is wrong.
+DOUBTED = {"site_id": ID_PARTS["site_id"], "sirna": ["sirna_id"], "sirna_id": ["sirna"]}
+# (column, key): rows with the same key have the same entry. Not one well_type a class: the release
+# has EMPTY wells that were not planned.
+ONE_PER_KEY = [("sirna", "sirna_id"), ("cell_type", "experiment"), ("dataset", "experiment")]
+ONE_PER_KEY += [("sirna_id", "well_id"), ("well_type", "well_id")]
 CHECKS: tuple[Callable[[Texts, Marks], Found], ...] = (
+    _cut_short,
     _out_of_range,
     _unusable_experiment,
-    _repeated_site,
     _contradicted_id,
+    _repeated_site,
     _disagreement,
 )

@@ -111,14 +111,15 @@ def open_packed(root: Path | str) -> PackedImages:
     path = Path(root) / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        shape, content = manifest["shape"], manifest["content_sha256"]
+        sites, _, _, image_size = shape = manifest["shape"]
+        content = manifest["content_sha256"]
         packed_from = manifest["metadata_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise ImageError(store_fault(str(path), f"{error!r}")) from error
     if packed_from != _metadata_sha256(root):
         reason = f"it was packed from another {metadata.FILE_NAME} than the one beside it"
         raise ImageError(store_fault(str(Path(root) / STORE), reason))
-    images = PackedImages(str(Path(root) / STORE), shape[0], shape[-1], content)
+    images = PackedImages(str(Path(root) / STORE), sites, image_size, content)
     array = _opened(images.path, content, os.getpid())
     if list(array.shape) != shape:
         reason = f"it has the shape {list(array.shape)}, its manifest says {shape}"

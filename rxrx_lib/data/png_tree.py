@@ -19,6 +19,7 @@ from PIL import Image
 Pixels = npt.NDArray[np.uint8]
 Rows = Sequence[int] | npt.NDArray[np.integer]
 
+FOLDER = "images"
 CHANNELS = (1, 2, 3, 4, 5, 6)
 # The chunk that closes every PNG; a file cut just before it still decodes without complaint.
 PNG_END = b"IEND\xaeB`\x82"
@@ -82,7 +83,7 @@ def site_paths(table: pd.DataFrame, root: Path | str) -> list[str]:
     """Return each site's path up to the channel, such as `…/HUVEC-01/Plate1/B02_s1`."""
     columns = [table[column].astype(str) for column in ("experiment", "plate", "well", "site")]
     return [
-        os.path.join(root, "images", experiment, f"Plate{plate}", f"{well}_s{site}")
+        os.path.join(root, FOLDER, experiment, f"Plate{plate}", f"{well}_s{site}")
         for experiment, plate, well, site in zip(*columns, strict=True)
     ]
 

@@ -63,6 +63,15 @@ def test_a_folder_without_metadata_and_a_file_give_one_line(tmp_path: Path) -> N
         ("well", "A01"),
         ("sirna_id", "4000"),
         ("site_id", "HUVEC-01_1_B02_1"),
+        # Values that other rows may have, so that only the site_id tells that they are wrong.
+        ("experiment", "RPE-01"),
+        ("experiment", "HUVEC-99"),
+        ("plate", "2"),
+        ("well", "B04"),
+        ("well", "O23"),
+        ("site", "1"),
+        ("sirna_id", "5"),
+        ("well_type", "treatment"),
     ],
 )
 def test_a_wrong_entry_gives_one_line_and_no_faults_of_pictures(
@@ -72,6 +81,24 @@ def test_a_wrong_entry_gives_one_line_and_no_faults_of_pictures(
     (line,) = check(own)
     assert line.startswith("metadata.csv line 5 (site_id ")
     assert column in line
+
+
+def test_a_wrong_entry_gives_one_line_though_the_store_was_packed_before_it(own: Path) -> None:
+    images.pack(own)
+    edit(own, with_entry("plate", 3, "2"))
+    (line,) = check(own)
+    assert line.startswith("metadata.csv line 5 (site_id ")
+
+
+@pytest.mark.parametrize("lacking", [3, 5, 9])
+def test_a_row_cut_short_gives_one_line_and_no_faults_of_pictures(own: Path, lacking: int) -> None:
+    def cut(table: pd.DataFrame) -> pd.DataFrame:
+        table.iloc[-1, -lacking:] = ""
+        return table
+
+    edit(own, cut)
+    (line,) = check(own)
+    assert "and all after it are empty" in line
 
 
 def test_a_missing_column_gives_one_line(own: Path) -> None:
@@ -101,6 +128,15 @@ def test_a_wrong_picture_gives_one_line_naming_it_even_if_it_is_the_first(
     assert expected in line
 
 
+def test_a_missing_column_of_ids_does_not_hide_the_faults_of_pictures(own: Path) -> None:
+    path = png_path(own, metadata.load(own), 3, 1)
+    path.unlink()
+    edit(own, lambda table: table.drop(columns="site_id"))
+    column, picture = check(own)
+    assert "column site_id is missing" in column
+    assert picture.startswith(f"{path} is missing")
+
+
 def test_faults_of_the_table_do_not_hide_those_of_pictures(own: Path) -> None:
     table = metadata.load(own)
     missing = [png_path(own, table, row, 2) for row in (1, 3)]
@@ -127,3 +163,57 @@ def test_pixels_changed_inside_the_packed_store_are_found(own: Path) -> None:
     (line,) = check(own)
     assert "images.b2nd" in line
     assert "its pixels differ" in line
+
+
+def test_a_picture_replaced_after_packing_gives_one_line_until_packed_again(own: Path) -> None:
+    images.pack(own)
+    path = png_path(own, metadata.load(own), 5, 4)
+    Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    (line,) = check(own, workers=2)
+    assert line.startswith(f"{own / 'packed' / 'images.b2nd'} ")
+    assert "packed from other pictures than those in images" in line
+    assert "pack it again" in line
+    images.pack(own)
+    assert check(own) == []
+
+
+def test_pictures_swapped_after_packing_are_found(own: Path) -> None:
+    images.pack(own)
+    table = metadata.load(own)
+    one, other = png_path(own, table, 0, 1), png_path(own, table, 40, 1)
+    first = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(first)
+    (line,) = check(own)
+    assert "packed from other pictures" in line
+
+
+def test_a_missing_picture_gives_one_line_though_the_store_still_has_it(own: Path) -> None:
+    images.pack(own)
+    path = png_path(own, metadata.load(own), 5, 4)
+    path.unlink()
+    assert check(own) == [f"{path} is missing; expected an 8-bit grey PNG."]
+
+
+def test_a_screen_without_pngs_is_checked_by_its_packed_store(own: Path) -> None:
+    images.pack(own)
+    shutil.rmtree(own / "images")
+    assert check(own) == []
+
+
+def test_a_damaged_store_of_a_screen_without_pngs_gives_one_line(own: Path) -> None:
+    images.pack(own)
+    shutil.rmtree(own / "images")
+    store = own / "packed" / "images.b2nd"
+    store.write_bytes(store.read_bytes()[:100])
+    (line,) = check(own)
+    assert line.startswith(f"{store} cannot be used")
+
+
+def test_a_screen_with_neither_pngs_nor_packed_store_gives_one_line(own: Path) -> None:
+    shutil.rmtree(own / "images")
+    (line,) = check(own)
+    assert line == (
+        f"{own / 'images'} is missing; expected the screen's PNGs there, or its packed store in "
+        f"{own / 'packed'}."
+    )

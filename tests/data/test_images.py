@@ -178,6 +178,15 @@ def test_a_damaged_store_is_named(own: Path, name: str) -> None:
         images.open_images(own)
 
 
+@pytest.mark.parametrize("shape", [None, 5, [], [40, 6, 8]])
+def test_a_manifest_without_a_shape_is_named(own: Path, shape: object) -> None:
+    images.pack(own)
+    path = own / "packed" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": shape}))
+    with pytest.raises(images.ImageError, match=r"manifest\.json.*pack it again"):
+        images.open_images(own)
+
+
 def spoiled(path: Path, how: str) -> None:
     pixels = np.zeros((8, 8), np.uint8)
     if how == "missing":

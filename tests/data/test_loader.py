@@ -96,18 +96,6 @@ def test_groups_of_a_step_mix_experiments_and_may_repeat_one() -> None:
     assert 10 < distinct.count(1) < 40
 
 
-def test_ranks_share_whole_groups_and_together_make_the_plan() -> None:
-    plan = np.arange(2 * 6 * 3).reshape(2, 6, 3)
-    for world_size in (1, 2, 3, 6):
-        shares = [loader.for_rank(plan, rank, world_size) for rank in range(world_size)]
-        assert {share.shape for share in shares} == {(2, 6 // world_size, 3)}
-        np.testing.assert_array_equal(np.concatenate(shares, axis=1), plan)
-    with pytest.raises(ValueError, match="world_size is 4; expected a divisor of the 6 groups"):
-        loader.for_rank(plan, 0, 4)
-    with pytest.raises(ValueError, match="rank is 2; expected 0 to 1"):
-        loader.for_rank(plan, 2, 2)
-
-
 @pytest.mark.parametrize("name", ["groups", "group_size"])
 def test_sizes_below_one_are_refused(name: str) -> None:
     wanted = {"groups": 2, "group_size": 3, name: 0}
@@ -124,26 +112,18 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> images.Images:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_minibatches_follow_the_plan_from_the_step_asked_for(
-    opened: images.Images, workers: int
-) -> None:
+def test_minibatches_follow_the_plan(opened: images.Images, workers: int) -> None:
     plan = loader.shuffled(np.arange(opened.sites), 2, 3, seed=0, epoch=0)
-    for start in (0, len(plan) - 1, len(plan)):
-        came = list(loader.minibatches(opened, plan, [6, 2], workers, start_step=start))
-        assert len(came) == len(plan) - start
-        for step, (rows, pixels) in enumerate(came, start):
-            np.testing.assert_array_equal(rows, plan[step].ravel())
-            assert pixels.dtype == torch.uint8
-            np.testing.assert_array_equal(pixels.numpy(), opened.read(rows, [6, 2]))
+    came = list(loader.minibatches(opened, plan, workers=workers))
+    for (rows, pixels), step in zip(came, plan, strict=True):
+        np.testing.assert_array_equal(rows, step.ravel())
+        assert pixels.dtype == torch.uint8
+        np.testing.assert_array_equal(pixels.numpy(), opened.read(rows))
 
 
-def test_minibatches_may_differ_in_size_and_a_start_beyond_the_plan_is_refused(
-    opened: images.Images,
-) -> None:
+def test_minibatches_may_differ_in_size(opened: images.Images) -> None:
     plan = [np.arange(5), np.arange(2)]
     assert [len(pixels) for _, pixels in loader.minibatches(opened, plan)] == [5, 2]
-    with pytest.raises(ValueError, match="start_step is 3; expected 0 to 2"):
-        next(loader.minibatches(opened, plan, start_step=3))
 
 
 def test_reading_leaves_torch_s_global_random_state_alone(opened: images.Images) -> None:

@@ -79,13 +79,93 @@ def test_one_wrong_entry_gives_one_line_with_row_site_and_both_values(
     assert repr(str(value)) in line or column == "well"
 
 
-def test_a_repeated_site_names_both_lines() -> None:
-    (line,) = metadata.faults(with_entry("site_id", 2, TABLE["site_id"][0]))
-    assert line.startswith(f"metadata.csv line 4 (site_id {TABLE['site_id'][0]}): ")
-    assert "line 2" in line
+def test_of_two_equal_rows_the_later_is_at_fault_and_names_the_other() -> None:
     doubled = pd.concat([TABLE, TABLE.iloc[[5]]], ignore_index=True)
     (line,) = metadata.faults(doubled)
     assert line.startswith(f"metadata.csv line {len(TABLE) + 2} ")
+    assert "site_id stands on line 7 too; expected one row a site" in line
+
+
+def test_a_repeated_site_is_found_though_all_columns_that_name_it_are_missing() -> None:
+    doubled = pd.concat([TABLE, TABLE.iloc[[5]]], ignore_index=True)
+    *missing, line = metadata.faults(doubled.drop(columns=["experiment", "plate", "well", "site"]))
+    assert len(missing) == 4
+    assert "site_id stands on line 7 too" in line
+
+
+@pytest.mark.parametrize(("row", "other"), [(0, 2), (2, 0)])
+def test_a_site_id_taken_from_another_row_is_the_fault_of_the_row_it_does_not_fit(
+    row: int, other: int
+) -> None:
+    (line,) = metadata.faults(with_entry("site_id", row, TABLE["site_id"][other]))
+    assert line.startswith(f"metadata.csv line {row + 2} (site_id {TABLE['site_id'][other]}): ")
+    assert f"expected '{TABLE['site_id'][row]}' from experiment, plate, well, site" in line
+
+
+def test_of_rows_with_one_site_id_those_are_at_fault_whose_parts_are_unknown() -> None:
+    table = with_entry("site_id", 0, TABLE["site_id"][2])
+    table.loc[0, "plate"] = 5
+    plate, site_id = metadata.faults(table)
+    assert plate.startswith("metadata.csv line 2 ")
+    assert "plate is '5'" in plate
+    assert site_id.startswith("metadata.csv line 2 ")
+    assert "site_id stands on line 4 too" in site_id
+
+
+@pytest.mark.parametrize("column", metadata.COLUMNS)
+@pytest.mark.parametrize("row", [0, 1, 6, len(TABLE) - 1])
+def test_every_other_value_of_one_entry_gives_one_line(column: str, row: int) -> None:
+    others = TABLE[column].drop_duplicates()
+    for value in others[others != TABLE[column][row]]:
+        (line,) = metadata.faults(with_entry(column, row, value))
+        well = TABLE["well_id"] == TABLE["well_id"][row]
+        lines = [position + 2 for position in TABLE.index[well]]
+        # Of the two sites of a well none tells which well_type is right.
+        expected = lines if column == "well_type" else [row + 2]
+        assert int(line.split()[2]) in expected, line
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ({"sirna": "s0001", "sirna_id": 1}, "sirna_id is '1', but '1108' on line 4"),
+        ({"sirna_id": -1}, "sirna_id is '-1', but '1108' on line 4"),
+        ({"well_type": "treatment"}, "well_type is 'treatment', but 'positive_control' on line 4"),
+    ],
+)
+def test_a_well_has_one_class_and_one_type(entries: dict[str, object], reason: str) -> None:
+    changed = TABLE.copy()
+    for column, value in entries.items():
+        changed.loc[3, column] = value
+    (line,) = metadata.faults(changed)
+    assert line.startswith("metadata.csv line 5 (site_id HUVEC-01_1_B03_2): ")
+    assert f"{reason}; expected one for well_id HUVEC-01_1_B03." in line
+
+
+def test_wells_of_one_class_may_differ_in_type() -> None:
+    """The release has EMPTY wells that were not planned."""
+    unplanned = TABLE["well_id"] == "HUVEC-01_1_B04"
+    table = TABLE.assign(
+        sirna=TABLE["sirna"].mask(unplanned, "EMPTY"),
+        sirna_id=TABLE["sirna_id"].mask(unplanned, 1138),
+    )
+    assert metadata.faults(table) == []
+
+
+@pytest.mark.parametrize("kept", range(1, len(metadata.COLUMNS) - 1))
+def test_a_row_cut_short_gives_one_line_naming_the_first_column_it_lacks(
+    tmp_path: Path, kept: int
+) -> None:
+    whole = TABLE.to_csv(index=False).rstrip("\n")
+    start, last = whole.rsplit("\n", 1)
+    entries = last.split(",")[:kept]
+    entries[-1] = entries[-1][:1]
+    (tmp_path / "metadata.csv").write_text(start + "\n" + ",".join(entries))
+    with pytest.raises(metadata.MetadataError) as caught:
+        metadata.load(tmp_path)
+    (line,) = caught.value.faults
+    assert line.startswith(f"metadata.csv line {len(TABLE) + 1} ")
+    assert f"{metadata.COLUMNS[kept]} and all after it are empty" in line
 
 
 def test_rows_without_a_label_are_sound_whatever_their_sirna() -> None:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import skew
 
-from rxrx_lib.data.simulator import ScreenSpec, TechnicalEffects, Truth, draw_truth, layout
+from rxrx_lib.data.simulator import (
+    ScreenSpec,
+    TechnicalEffects,
+    Truth,
+    draw_truth,
+    layout,
+    technical,
+)
 from rxrx_lib.data.simulator.phenotypes import CELL_COUNT, NAMES
 from rxrx_lib.data.simulator.technical import (
     BLEED_THROUGH,
@@ -52,6 +59,17 @@ def test_each_factor_moves_its_own_effects_and_no_others(factor: str) -> None:
     for experiment in on.effects:
         moved = differing(on.effects[experiment], off.effects[experiment])
         assert moved == MOVED[factor]
+
+
+def test_strength_moves_all_effects_but_plate_gain_and_density(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = draw_truth(SPEC).effects["SIM-HEPG2-02"]
+    monkeypatch.setattr(technical, "_strength", lambda *_: 0.9 * drawn.strength)
+    weaker = draw_truth(SPEC).effects["SIM-HEPG2-02"]
+    every = {item.name for item in fields(ExperimentEffects)}
+    assert differing(drawn, weaker) == every - {"plate_gain", "density"}
+    np.testing.assert_allclose(np.log(weaker.gain), 0.9 * np.log(drawn.gain))
 
 
 def test_factors_cover_all_effects_but_the_strength() -> None:

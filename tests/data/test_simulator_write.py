@@ -70,6 +70,39 @@ def test_an_occupied_target_is_refused_and_kept(tmp_path: Path, kind: str) -> No
     assert tree(tmp_path) == before
 
 
+def test_a_link_stands_for_the_folder_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "absent"):
+        (tmp_path / f"link to {folder}").symlink_to(tmp_path / folder)
+        root = simulate(TINY, tmp_path / f"link to {folder}")
+        assert root.is_symlink()
+        assert (tmp_path / folder / "metadata.csv").is_file()
+        assert len(metadata.load(root)) == len(layout(TINY))
+
+
+@pytest.mark.parametrize("name", [".", "../here"])
+def test_the_current_folder_is_refused_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    expected = r"/here is the current folder or a mount point, .*; name a folder .*/here/screen$"
+    with pytest.raises(ValueError, match=expected):
+        simulate(TINY, name)
+    assert tree(tmp_path) == {}
+
+
+def test_a_mount_point_is_refused_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "volume"
+    root.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == root)
+    with pytest.raises(ValueError, match="volume is the current folder or a mount point"):
+        simulate(TINY, root)
+    assert list(tmp_path.iterdir()) == [root]
+
+
 def test_no_workers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="workers is 0; expected 1 or more"):
         simulate(TINY, tmp_path / "screen", workers=0)

@@ -6,7 +6,7 @@ and `optics` (cells to stains to grey levels), and `realism` for how it compares
 """
 
 from rxrx_lib.data.simulator.layout import layout
-from rxrx_lib.data.simulator.realism import realism
+from rxrx_lib.data.simulator.realism import not_compared, realism
 from rxrx_lib.data.simulator.render import Site, render_site
 from rxrx_lib.data.simulator.spec import ScreenSpec, TechnicalEffects
 from rxrx_lib.data.simulator.truth import SIMULATOR_VERSION, Truth, draw_truth
@@ -20,6 +20,7 @@ __all__ = [
     "Truth",
     "draw_truth",
     "layout",
+    "not_compared",
     "realism",
     "render_site",
     "simulate",

@@ -1,8 +1,8 @@
 """What `realism` compares with: coarse aggregates of RxRx1 by cell type.
 
 Derived from RxRx1 (Recursion, CC BY-NC-SA 4.0): pixel statistics by way of
-maciej-sypetkowski/kaggle-rcic-1st, counts of nuclei aggregated from published tables, and twelve
-pictures of HEPG2-08. Grey levels run from 0 to 255.
+maciej-sypetkowski/kaggle-rcic-1st, counts of nuclei aggregated from those of each site in
+microsoft/batch-effects-normalization, and twelve pictures of HEPG2-08 (see NOTICE). Grey levels run from 0 to 255.
 """
 
 from __future__ import annotations

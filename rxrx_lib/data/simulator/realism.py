@@ -1,8 +1,10 @@
 """How a simulated screen compares with RxRx1, statistic by statistic.
 
-Tolerances were written down before the first comparison. They allow for few experiments (a
-screen has 5 to 9 of a cell type, the release 5 to 24), for pictures of less detail, and for
-heavy tails in HEPG2 and U2OS; a statistic that misses its tolerance is reported, not hidden.
+Tolerances were written down before the first comparison, when a screen had 5 to 9 experiments of
+a cell type, and stayed when the default became the release's own 24, 11, 11 and 5. They allow for
+such few experiments, for pictures of less detail, and for heavy tails in HEPG2 and U2OS; a
+statistic that misses its tolerance is reported, not hidden, and `not_compared` names the kinds
+that a screen's pictures are too small or too coarse for.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ Floats = NDArray[np.float64]
 
 HEAVY_TAILED = ("HEPG2", "U2OS")
 COUNTED_VIEW = 256.0  # release pixels; the view of the real counts' variances
+SPECTRUM_SIZE = 512  # pixels of the release's own size, as in the pictures of the real spectra
 POWER_BAND = (16, 64)
 
 
@@ -53,24 +56,68 @@ def realism(
     pandas.DataFrame
         Columns statistic, cell_type, channel (0: all), real, simulated, tolerance, passes.
         Statistics whose name begins with "log" are natural logarithms, so a tolerance of 0.69
-        is a factor of two. Variances of counts are given only for views of 256 release pixels,
-        power spectra only for pictures of 512 release pixels at full detail.
+        is a factor of two. Variances of counts and their likeness between cell types are given
+        only for views of 256 release pixels, power spectra only for pictures of 512 release
+        pixels at full detail; see `not_compared`.
     """
     spec = truth["spec"]
-    view = spec["image_size"] * spec["pixel_size"]
+    view = _view(spec)
     counts = table["site_id"].map(truth["cells"]).to_numpy(dtype=float)
     brightness = _brightness(table, images)
     found = [*_levels(brightness), *_between_experiments(brightness), *_cells(table, counts, view)]
     if view == COUNTED_VIEW:
         found += [*_count_variances(table, counts), *_shared_counts(table, counts)]
     found += _channel_correlations(table, images)
-    if spec["pixel_size"] == 1 and spec["image_size"] == 512:
+    if _shows_spectra(spec):
         found += _power_slopes(table, images)
     # A statistic that cannot be formed (one experiment, no EMPTY well) is no evidence.
     formed = [comparison for comparison in found if np.isfinite(comparison.simulated)]
     result = pd.DataFrame(formed, columns=list(Comparison._fields))
     result["passes"] = (result["simulated"] - result["real"]).abs() <= result["tolerance"]
     return result
+
+
+def not_compared(spec: Mapping[str, Any]) -> list[str]:
+    """Name the kinds of statistic that `realism` leaves out because of a screen's picture size.
+
+    Parameters
+    ----------
+    spec : mapping
+        The "spec" of the screen's truth.json.
+
+    Returns
+    -------
+    list of str
+        For each kind one sentence without a full stop: what it is, what the real figure was
+        measured on, and what this screen's pictures are; empty if they can show all kinds.
+    """
+    missing = []
+    if _view(spec) != COUNTED_VIEW:
+        why = (
+            f"the real cells were counted on {COUNTED_VIEW:g} × {COUNTED_VIEW:g} release pixels, "
+            f"and a picture of this screen shows {_view(spec):g} × {_view(spec):g}"
+        )
+        missing += [
+            f"how cell counts vary between experiments, siRNAs, wells and sites: {why}",
+            f"how alike siRNAs change cell counts in different cell types: {why}",
+        ]
+    if not _shows_spectra(spec):
+        size, pixel = spec["image_size"], spec["pixel_size"]
+        missing.append(
+            "how brightness is spread over coarse and fine detail (power spectra): the real "
+            f"pictures have {SPECTRUM_SIZE} × {SPECTRUM_SIZE} pixels, and those of this screen "
+            f"{size} × {size}, each {pixel:g} release pixels wide"
+        )
+    return missing
+
+
+def _view(spec: Mapping[str, Any]) -> float:
+    """Return the side of a picture in release pixels."""
+    return float(spec["image_size"] * spec["pixel_size"])
+
+
+def _shows_spectra(spec: Mapping[str, Any]) -> bool:
+    return bool(spec["pixel_size"] == 1 and spec["image_size"] == SPECTRUM_SIZE)
 
 
 def _brightness(table: pd.DataFrame, images: NDArray[np.uint8]) -> pd.DataFrame:

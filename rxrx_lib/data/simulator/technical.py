@@ -70,11 +70,12 @@ class ExperimentEffects:
     Parameters
     ----------
     strength : float
-        The heavy-tailed factor that multiplies all the others' deviations.
+        The heavy-tailed factor on the deviations of the others, except `plate_gain` and `density`;
+        on those of `gain` and `background` relative to its mean for the cell type.
     gain, background : (6,) arrays
         Factors on the cell type's signal and background, 1 where neutral.
     plate_gain : (4, 6) array
-        Further factor on gain for each plate.
+        Further factor on gain for each plate; varies as much in every experiment.
     gamma : (6,) array
         Exponent of the grey scale, 1 where neutral.
     bleed_through : (6, 6) array
@@ -88,7 +89,7 @@ class ExperimentEffects:
     noise : float
         Factor on the camera's noise.
     density : float
-        Log factor on the number of cells.
+        Log factor on the number of cells; its sd is the cell type's, whatever the strength.
     morphology : (traits,) array
         Shift of every cell's log traits, in the order of `phenotypes.NAMES`.
     knockdown : float
@@ -113,10 +114,12 @@ class ExperimentEffects:
 def draw_effects(spec: ScreenSpec, experiment: str, cell_type: str) -> ExperimentEffects:
     """Draw the technical effects of one experiment.
 
-    Every effect is (factors of the spec) x (strength of the experiment) x (a standard draw of
-    its own), so changing one factor leaves all the other effects as they were. With
-    ``spec.technical`` 0 all are neutral, the same for every experiment. Of the spec, only the
-    seed, ``technical`` and ``effects`` are read.
+    Every effect follows from (factors of the spec) x (strength of the experiment) x (standard
+    draws of its own), so changing one factor leaves all the other effects as they were. Strength
+    has no part in plate gain and density; in gain and background it counts relative to its mean
+    for the cell type, so that `CellType.gain_sd` holds at that mean. With ``spec.technical`` 0
+    all are neutral, the same for every experiment; the strength is drawn all the same. Of the
+    spec, only the seed, ``technical`` and ``effects`` are read.
     """
     kind = CELL_TYPES[cell_type]
     strength = _strength(spec.seed, experiment, kind)

@@ -41,7 +41,8 @@ def simulate(spec: ScreenSpec, root: Path | str, workers: int = 1) -> Path:
     spec : ScreenSpec
         What to simulate.
     root : Path or str
-        The folder to create; it may exist if it is empty.
+        The folder to create. It may exist if it is empty and can be replaced, which the current
+        folder and a mount point cannot; a link to a folder stands for that folder.
     workers : int
         Processes that render; 1 renders in this one.
 
@@ -53,20 +54,21 @@ def simulate(spec: ScreenSpec, root: Path | str, workers: int = 1) -> Path:
     Raises
     ------
     ValueError
-        If `root` holds something already, or `workers` is less than 1.
+        If `root` holds something already or cannot be replaced, or `workers` is less than 1.
     """
-    root = Path(root)
-    _refuse_occupied(root)
+    target = Path(root).resolve()
+    _refuse_occupied(target)
+    _refuse_irreplaceable(target)
     if workers < 1:
         raise ValueError(f"workers is {workers}; expected 1 or more")
     table = layout(spec)
-    with _folder_that_becomes(root) as folder:
+    with _folder_that_becomes(target) as folder:
         metadata.write(table, folder)
         cells = _write_images(spec, table, folder, workers)
         truth = draw_truth(spec).to_json()
         truth["cells"] = {site_id: cells[site_id] for site_id in table["site_id"]}
         (folder / TRUTH_FILE).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
-    return root
+    return Path(root)
 
 
 def _refuse_occupied(root: Path) -> None:
@@ -74,6 +76,15 @@ def _refuse_occupied(root: Path) -> None:
         raise ValueError(
             f"{root} exists already and is not an empty folder; "
             "name a folder that does not exist, or remove this one first"
+        )
+
+
+def _refuse_irreplaceable(root: Path) -> None:
+    """Refuse before all the rendering what the renaming at its end could not replace."""
+    if root == Path.cwd() or root.is_mount():
+        raise ValueError(
+            f"{root} is the current folder or a mount point, which cannot be replaced; "
+            f"name a folder that does not exist, such as {root / 'screen'}"
         )
 
 
