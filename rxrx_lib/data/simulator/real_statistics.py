@@ -2,7 +2,8 @@
 
 Derived from RxRx1 (Recursion, CC BY-NC-SA 4.0): pixel statistics by way of
 maciej-sypetkowski/kaggle-rcic-1st, counts of nuclei aggregated from those of each site in
-microsoft/batch-effects-normalization, and twelve pictures of HEPG2-08 (see NOTICE). Grey levels run from 0 to 255.
+microsoft/batch-effects-normalization, and twelve pictures of HEPG2-08 (see NOTICE). Grey levels run
+from 0 to 255.
 """
 
 from __future__ import annotations
