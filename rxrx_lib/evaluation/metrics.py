@@ -186,8 +186,8 @@ def well_accuracy(
 ) -> float:
     """Perturbation accuracy of whole wells: the logits of a well's sites are summed.
 
-    A class outside a site's k best counts as its smallest kept logit, the most that it can have
-    been; with k = K the sums are exact. Of equal sums the lowest class number wins.
+    With k < K (a run keeps 10) the sums are truncated: a class outside a site's k best counts as
+    its smallest kept logit, the most it can have been. Of equal sums the lowest number wins.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 # These define the probes and were chosen on synthetic clusters, not on any run's result. With 26
 # labels and 1,250 rows, weaker regularisation was slower and read less in test rows.
@@ -141,12 +142,13 @@ def _test_accuracy(
     test_y: NDArray[Any],
 ) -> float:
     mean, factor = _standardisation(train_x)
-    with warnings.catch_warnings():
+    # Two threads sum in another order than one, and a probe would end in other bits.
+    with warnings.catch_warnings(), threadpool_limits(1):
         # The linear probe warns in its own words; that a multi-layer perceptron's loss could fall
         # further is no news, since its length is fixed.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(((train_x - mean) * factor).astype(np.float32), train_y)
-    answer = classifier.predict(((test_x - mean) * factor).astype(np.float32))
+        answer = classifier.predict(((test_x - mean) * factor).astype(np.float32))
     return 100.0 * int(np.count_nonzero(answer == test_y)) / len(test_y)
 
 

@@ -114,9 +114,11 @@ def class_line(
 ) -> float:
     """Batch classification accuracy of an embedding that knows only the class.
 
-    As `cell_type_line`, with the siRNA in place of the cell type. In a split by well the
-    experiments that a class has in training are just those that it lacks in the test, so this
-    line can lie below `uniform_line`: an accuracy below 1/E is then no sign of invariance.
+    As `cell_type_line`, with the siRNA in place of the cell type. In a stratified split the
+    experiments that a class is most trained on are those it is least tested on. A treatment gives
+    0 by well, and by site too where one of its wells has both sites in training, as in RxRx1; so
+    the line lies below `uniform_line`, and an accuracy below 1/E is no sign of invariance. It is
+    1/E only where every pair of class and experiment is divided alike: at a share of one half.
 
     Parameters
     ----------

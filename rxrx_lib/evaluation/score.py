@@ -25,6 +25,7 @@ from rxrx_lib.evaluation.reference_lines import (
 
 Arrays = Mapping[str, NDArray[Any]]
 
+SCALARS = ("split", "unit", "classes", "experiments", "whole_wells")
 SPLIT_UNITS = {"separated": ("experiment",), "stratified": ("site", "well")}
 COLUMNS = (
     "site_id",
@@ -60,14 +61,15 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
         ``split``, ``unit``; ``classes`` (K, of the siRNA head), ``test_sites``, ``test_wells``,
         ``test_classes`` and ``test_experiments`` (those that occur);
         ``accuracy`` (micro, all classes), ``accuracy_macro``, ``accuracy_treatments``,
-        ``accuracy_controls`` (positive and EMPTY), ``accuracy_wells`` (per well, logits summed),
-        ``accuracy_top5`` (where five classes or all were kept); ``by_experiment`` and
-        ``by_cell_type``, dicts; ``chance_accuracy`` (100/K) and ``majority_accuracy`` (the best
-        constant answer).
+        ``accuracy_controls`` (positive and EMPTY), ``accuracy_wells`` (per well, its sites' kept
+        logits summed as in `well_accuracy`; absent where a test well has a site that is not on
+        the test side), ``accuracy_top5`` (where five classes or all were kept);
+        ``by_experiment`` and ``by_cell_type``, dicts; ``chance_accuracy`` (100/K) and
+        ``majority_accuracy`` (the best constant answer).
 
         Stratified runs: ``batch_classification_accuracy`` (the head that was trained along) and
-        ``line_uniform``. With embeddings also ``batch_probe_linear``, ``batch_probe_mlp``,
-        ``line_cell_type`` and ``line_class``.
+        ``line_uniform`` (100/E, E the experiments that the head can name). With embeddings also
+        ``batch_probe_linear``, ``batch_probe_mlp``, ``line_cell_type`` and ``line_class``.
 
         With embeddings, either split: ``cell_type_probe`` (linear, training side to test side)
         and ``line_cell_type_majority``, where training knows more than one cell type.
@@ -81,9 +83,13 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
     validate_predictions(arrays)
     test = _side(arrays, "test")
     metrics = _counts(arrays, test) | _accuracies(test, int(arrays["classes"]))
+    if bool(arrays["whole_wells"]):
+        metrics["accuracy_wells"] = well_accuracy(
+            test["well_id"], test["sirna_id"], test["top_sirna_id"], test["top_logit"]
+        )
     stratified = str(arrays["split"]) == "stratified"
     if stratified:
-        metrics |= _experiment_head(test)
+        metrics |= _experiment_head(test, int(arrays["experiments"]))
     if "embedding" in arrays:
         train = _side(arrays, "train")
         metrics |= _cell_type_probe(train, test)
@@ -99,17 +105,18 @@ def validate_predictions(predictions: Arrays) -> None:
     ----------
     predictions
         Scalars ``split`` (separated, stratified), ``unit`` (experiment for the one; site or well
-        for the other) and ``classes`` (K). Columns (N,) as in `COLUMNS`: ``side`` is train or
-        test, ``sirna_id`` a whole number from 0 to K - 1. ``top_sirna_id`` and ``top_logit``,
-        (N, k), best class first. Optional: ``embedding`` (N, D), and then there are rows of both
-        sides.
+        for the other), ``classes`` (K), ``experiments`` (E, of the experiment head) and
+        ``whole_wells`` (whether every test well has all its sites on the test side). Columns (N,)
+        as in `COLUMNS`: ``side`` is train or test, ``sirna_id`` a whole number from 0 to K - 1.
+        ``top_sirna_id`` and ``top_logit``, (N, k), best class first. Optional: ``embedding``
+        (N, D), and then there are rows of both sides.
 
     Raises
     ------
     ValueError
         For an array that is missing, has another shape or holds a value that it may not.
     """
-    needed = ("split", "unit", "classes", *COLUMNS, "top_sirna_id", "top_logit")
+    needed = (*SCALARS, *COLUMNS, "top_sirna_id", "top_logit")
     missing = [name for name in needed if name not in predictions]
     if missing:
         raise ValueError(f"predictions lack {', '.join(missing)}; predict the run again")
@@ -119,7 +126,7 @@ def validate_predictions(predictions: Arrays) -> None:
 
 
 def _validate_scalars(predictions: Arrays) -> None:
-    for name in ("split", "unit", "classes"):
+    for name in SCALARS:
         if np.shape(predictions[name]) != ():
             raise ValueError(
                 f"{name} has shape {np.shape(predictions[name])}, expected a single value"
@@ -133,6 +140,14 @@ def _validate_scalars(predictions: Arrays) -> None:
         )
     if int(predictions["classes"]) < 1:
         raise ValueError(f"classes is {predictions['classes']}, expected at least 1")
+    occurring = np.unique(predictions["experiment"]).size
+    if int(predictions["experiments"]) < occurring:
+        raise ValueError(
+            f"experiments is {predictions['experiments']}, expected at least {occurring}, as many "
+            "as occur in experiment"
+        )
+    if predictions["whole_wells"].dtype != np.bool_:
+        raise ValueError(f"whole_wells is {predictions['whole_wells']}, expected true or false")
 
 
 def _validate_shapes(predictions: Arrays) -> None:
@@ -201,7 +216,6 @@ def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         "accuracy": perturbation_accuracy(truth, predicted),
         "accuracy_macro": perturbation_accuracy(truth, predicted, average="macro"),
-        "accuracy_wells": well_accuracy(test["well_id"], truth, top, test["top_logit"]),
         "chance_accuracy": uniform_line(classes),
         "majority_accuracy": majority_line(truth),
     }
@@ -218,13 +232,13 @@ def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
     return metrics
 
 
-def _experiment_head(test: Arrays) -> dict[str, Any]:
+def _experiment_head(test: Arrays, experiments: int) -> dict[str, Any]:
     experiment = test["experiment"]
     return {
         "batch_classification_accuracy": batch_classification_accuracy(
             experiment, test["predicted_experiment"], split="stratified"
         ),
-        "line_uniform": uniform_line(np.unique(experiment).size),
+        "line_uniform": uniform_line(experiments),
     }
 
 

@@ -10,7 +10,8 @@ measures every normalisation layer's statistics over a whole experiment, and
     with using_statistics(network, statistics):
         outputs = network(sites)
 
-Whether the network is in ``.train()`` or ``.eval()`` mode plays no part in either verb.
+Whether the network is in ``.train()`` or ``.eval()`` mode plays no part in either verb. Statistics
+that are exact in the deeper layers too are those of :mod:`rxrx_lib.models.exact_statistics`.
 """
 
 from __future__ import annotations
@@ -148,9 +149,9 @@ def experiment_statistics(
     Raises
     ------
     ValueError
-        If ``groups`` is empty.
+        If ``groups`` is empty, or the network is inside :func:`using_statistics`.
     """
-    layers = dict(_layers(network))
+    layers = measurable_layers(network)
     for layer in layers.values():
         layer.seen = []
     try:
@@ -179,7 +180,7 @@ def using_statistics(network: nn.Module, statistics: Statistics) -> Iterator[nn.
     ValueError
         If the statistics' layers are not the network's.
     """
-    layers = dict(_layers(network))
+    layers = group_layers(network)
     if layers.keys() != statistics.keys():
         odd = sorted(layers.keys() ^ statistics.keys())
         raise ValueError(
@@ -227,30 +228,24 @@ def pooled(groups: Sequence[GroupStatistics]) -> LayerStatistics:
     return LayerStatistics(mean.to(means.dtype), variance.to(variances.dtype))
 
 
-def with_group_batch_norm(network: nn.Module, group_size: int) -> nn.Module:
-    """Replace every plain batch normalisation inside ``network`` by a :class:`GroupBatchNorm`.
+def group_layers(network: nn.Module) -> dict[str, GroupBatchNorm]:
+    """Return the network's :class:`GroupBatchNorm` layers by name."""
+    return {n: m for n, m in network.named_modules() if isinstance(m, GroupBatchNorm)}
 
-    Parameters
-    ----------
-    network
-        A freshly built module; it is changed in place. A layer that has been trained would lose
-        its parameters, so call this before training.
-    group_size
-        Sites a group.
 
-    Returns
-    -------
-    nn.Module
-        ``network``.
+def measurable_layers(network: nn.Module) -> dict[str, GroupBatchNorm]:
+    """Return what :func:`group_layers` does, if no layer's statistics are given.
+
+    Raises
+    ------
+    ValueError
+        If the network is inside :func:`using_statistics`, where a layer would normalise by what
+        it was given and see nothing.
     """
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
-                setattr(module, name, GroupBatchNorm(child.num_features, group_size))
-    return network
-
-
-def _layers(network: nn.Module) -> Iterator[tuple[str, GroupBatchNorm]]:
-    for name, module in network.named_modules():
-        if isinstance(module, GroupBatchNorm):
-            yield name, module
+    layers = group_layers(network)
+    if any(layer.given is not None for layer in layers.values()):
+        raise ValueError(
+            "network is inside using_statistics, and its layers normalise by what they were "
+            "given; measure statistics before or after that with block."
+        )
+    return layers

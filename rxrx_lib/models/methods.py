@@ -1,11 +1,15 @@
 """The correction methods: one line each.
 
-A method is data. To add one, write what is new about it (a module in this package, a sampler, a
-loss) and register a line in :data:`METHODS`; every table of the study grows a row.
+A method is data: how minibatches are grouped, how the network is built, whether its experiment head
+trains the trunk, and what predictions are normalised by. To add one, write what is new about its
+network in a module of this package and register a line in :data:`METHODS`; every table of the study
+grows a row. All methods share one loss, the two heads' cross-entropies: a method that needs another
+one has to change :func:`rxrx_lib.training.fit.fit`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +39,9 @@ class Method:
     statistics: str
     """What a prediction is normalised by unless asked otherwise: ``training`` (running
     statistics) or ``experiment`` (the whole experiment's own)."""
-
-    def build(self, **settings: Any) -> Network:
-        """Build this method's network with fresh weights."""
-        return paper_network(reverses=self.reverses, **settings)
+    build: Callable[..., Network] = paper_network
+    """Builds the network with fresh weights, from the keywords of
+    :func:`rxrx_lib.models.network.build_network`, ``reverses`` among them."""
 
 
 METHODS = {

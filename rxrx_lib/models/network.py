@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from rxrx_lib.models.adabn import with_group_batch_norm
 from rxrx_lib.models.backbones import build_backbone
+from rxrx_lib.models.conversion import with_group_batch_norm
 from rxrx_lib.models.gradient_reversal import gradient_reversal
 
 

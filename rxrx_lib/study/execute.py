@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
@@ -13,9 +12,10 @@ from pathlib import Path
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
 from rxrx_lib.study.progress import Progress
-from rxrx_lib.study.provenance import provenance
+from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
 from rxrx_lib.study.spec import PredictSpec, RunSpec, identity
+from rxrx_lib.training.attempts import Attempts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +53,17 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
         Whatever went wrong, after it was written to the run's ``failure.json``.
     """
     run = runs.open_run(runtime.runs, spec)
+    runs.tidy(run)
     if run.done:
         return run.id
-    started = datetime.datetime.now(datetime.UTC)
     runs.start(run, spec)
     try:
+        device = resolve_device(runtime.device)
+        attempts = Attempts(this_attempt(device))
         screen = open_screen(spec.data, runtime.data)
         split = make_split(screen.table, spec.split)
         method = METHODS[spec.method]
-        device = resolve_device(runtime.device)
-        with one_thread_on_cpu(device):
+        with one_thread_on_cpu(device), deterministic_on_cuda(device):
             network = stages.build(method, spec, screen)
             history = stages.train(
                 network,
@@ -71,17 +72,26 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
                 screen,
                 split,
                 checkpoint=run.checkpoint,
+                attempts=attempts,
                 workers=runtime.loader_workers,
                 device=device,
             )
             asked = PredictSpec(statistics=method.statistics)
             metrics = stages.predict_and_score(network, asked, spec, screen, split, run, device)
-        source = provenance(started, device, screen.root, spec.data)
+        source = provenance(attempts.so_far(), screen.root, spec.data)
         stages.commit(run, network, history, metrics, source)
     except Exception as error:
+        if _done_meanwhile(run):
+            return run.id
         runs.fail(run, error)
         raise
     return run.id
+
+
+def _done_meanwhile(run: runs.Run) -> bool:
+    """Tell whether another process was faster; it removed what this one was working on."""
+    runs.tidy(run)
+    return run.done
 
 
 def run_many(
@@ -90,15 +100,21 @@ def run_many(
     """Execute runs through anything with the ``submit`` of ``concurrent.futures``.
 
     Screens come first, so that no two runs simulate the same one; then the runs that are not
-    done. A run that fails does not stop the others.
+    done, each once. A run that fails does not stop the others.
 
     Returns
     -------
     list of (RunSpec, exception)
         The runs that failed.
     """
-    waiting = [spec for spec in specs if not runs.open_run(runtime.runs, spec).done]
-    progress.start(total=len(specs), done=len(specs) - len(waiting))
+    waiting = []
+    asked = {spec.id: spec for spec in specs}
+    for spec in asked.values():
+        stored = runs.open_run(runtime.runs, spec)
+        runs.tidy(stored)
+        if not stored.done:
+            waiting.append(spec)
+    progress.start(total=len(asked), done=len(asked) - len(waiting))
     screens = {identity(spec.data): spec.data for spec in waiting}
     made = [executor.submit(prepare_screen, data, runtime.data) for data in screens.values()]
     for number, future in enumerate(as_completed(made), start=1):
@@ -137,12 +153,41 @@ def one_thread_on_cpu(device: str) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    if device == "cpu":
+    if torch.device(device).type == "cpu":
         torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def deterministic_on_cuda(device: str) -> Iterator[None]:
+    """Add in a fixed order where torch can, and multiply float32 as float32, not as TF32.
+
+    Written from torch's documentation and never run on a GPU: that two trainings there end in the
+    same bits is a hope. Where an operation knows no fixed order, torch warns.
+    """
+    import torch
+
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
+    products = torch.get_float32_matmul_precision()
+    strict = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = True, False, False
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = before
+        torch.set_float32_matmul_precision(products)
+        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
 
 
 def usable_cores() -> int:

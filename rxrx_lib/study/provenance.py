@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +17,64 @@ from rxrx_lib.study.spec import DataSpec, identity
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "blosc2")
 
 
-def provenance(
-    started: datetime.datetime, device: str, root: Path, data: DataSpec
-) -> dict[str, Any]:
+def this_attempt(device: str) -> dict[str, Any]:
+    """Describe a try that begins now on a torch device."""
+    return {"code": code_version(), "hardware": hardware(device), "started": _now()}
+
+
+def provenance(attempts: Sequence[dict[str, Any]], root: Path, data: DataSpec) -> dict[str, Any]:
     """Describe the making of a result that is just finished.
 
     Parameters
     ----------
-    started
-        When its making began, with time zone.
-    device
-        The torch device it ran on.
+    attempts
+        The tries that it took, as :func:`this_attempt` describes them, each with its ``seconds``;
+        the last one has just finished.
     root
         The screen's folder.
     data
         The screen's spec.
+
+    Returns
+    -------
+    dict
+        ``code``, ``libraries`` and ``hardware`` of the last try, ``data``, ``started`` of the
+        first try, ``ended``, ``seconds`` of all tries together, and, where there was more than
+        one, ``attempts``.
     """
-    ended = datetime.datetime.now(datetime.UTC)
-    return {
-        "code": code_version(),
+    last = attempts[-1]
+    source = {
+        "code": last["code"],
         "libraries": library_versions(),
-        "hardware": hardware(device),
+        "hardware": last["hardware"],
         "data": {
             "name": data.name,
             "identity": identity(data),
             "metadata_sha256": file_sha256(root / "metadata.csv"),
         },
-        "started": started.isoformat(timespec="seconds"),
-        "ended": ended.isoformat(timespec="seconds"),
-        "seconds": round((ended - started).total_seconds(), 3),
+        "started": attempts[0]["started"],
+        "ended": _now(),
+        "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
     }
+    return source | ({"attempts": list(attempts)} if len(attempts) > 1 else {})
 
 
 def code_version() -> dict[str, Any]:
-    """Return the library's version, and the git commit where it runs from a checkout."""
+    """Return the library's version, and the git commit where it runs from a checkout.
+
+    Returns
+    -------
+    dict
+        ``rxrx_lib``; in a checkout that tracks the library also ``commit``, and ``modified``:
+        whether a file of the library differs from that commit or is not in it.
+    """
     version: dict[str, Any] = {"rxrx_lib": rxrx_lib.__version__}
-    commit = _git("rev-parse", "HEAD")
+    # A library installed inside somebody's checkout, as in .venv, is not of that commit.
+    tracked = _git("ls-files", "--error-unmatch", "__init__.py") is not None
+    commit = _git("rev-parse", "HEAD") if tracked else None
     if commit is not None:
         version["commit"] = commit
-        version["modified"] = bool(_git("status", "--porcelain", "--", "rxrx_lib"))
+        version["modified"] = bool(_git("status", "--porcelain", "--", "."))
     return version
 
 
@@ -73,6 +93,10 @@ def hardware(device: str) -> str:
     return f"{_cpu_name()}, 1 thread"
 
 
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -83,7 +107,7 @@ def _cpu_name() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git prints, or None outside a checkout or without git."""
+    """Return what git prints in the library's folder, or None where it fails or is not there."""
     here = Path(rxrx_lib.__file__).parent
     try:
         done = subprocess.run(

@@ -6,7 +6,8 @@
               predictions/<hash>/  predictions.npz and metrics.json, one folder a PredictSpec
               result/              metrics.json, history.csv, provenance.json, weights.pt
 
-``result`` appears last, by one rename: a run is done if it exists. Running twice is harmless.
+``result`` appears last, by one rename: a run is done if it exists. Running twice is harmless, one
+after the other and at once: the first to finish gives the result, and the others end quietly.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import traceback
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rxrx_lib.data.atomic import write_text
 from rxrx_lib.study.spec import PredictSpec, RunSpec, canonical, identity
+from rxrx_lib.training import checkpoint
+
+OLD_ATTEMPT = 24 * 3600.0
+"""Seconds after which a folder that is being filled was left by a kill: more than filling takes."""
 
 
 class SpecMismatch(RuntimeError):
@@ -76,9 +83,14 @@ class Run:
         """Read where the result came from."""
         return read_json(self.result / "provenance.json")
 
+    @property
+    def predictions(self) -> Path:
+        """The folder of all ways of predicting with this run's weights."""
+        return self.path / "predictions"
+
     def prediction(self, asked: PredictSpec) -> Path:
         """Return the folder of one way of predicting."""
-        return self.path / "predictions" / identity(asked)
+        return self.predictions / identity(asked)
 
 
 def open_run(root: Path, spec: RunSpec) -> Run:
@@ -114,7 +126,27 @@ def fail(run: Run, error: BaseException) -> None:
     write_text(run.path / "failure.json", _json(report))
 
 
-def commit_folder(target: Path, write: Callable[[Path], None]) -> bool:
+def tidy(run: Run) -> None:
+    """Remove what kills have left: old unfinished folders, and of a done run what led to it.
+
+    A checkpoint that another process is still writing beside a result is removed as well; that
+    process finds the run done.
+    """
+    for attempt in run.path.glob(".attempt-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - attempt.stat().st_mtime > OLD_ATTEMPT:
+                shutil.rmtree(attempt, ignore_errors=True)
+    if run.done:
+        checkpoint.remove(run.checkpoint)
+        (run.path / "failure.json").unlink(missing_ok=True)
+
+
+def commit_folder(
+    target: Path,
+    write: Callable[[Path], None],
+    *,
+    replaces: Callable[[], bool] = lambda: False,
+) -> bool:
     """Fill a folder and make it appear whole, or not at all.
 
     Parameters
@@ -123,6 +155,8 @@ def commit_folder(target: Path, write: Callable[[Path], None]) -> bool:
         The folder to appear.
     write
         Fills the folder that it is given.
+    replaces
+        Asked when the folder is filled: whether an earlier ``target`` is to make room.
 
     Returns
     -------
@@ -131,20 +165,31 @@ def commit_folder(target: Path, write: Callable[[Path], None]) -> bool:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     attempt = target.parent / f".attempt-{uuid.uuid4().hex}"
+    replaced = attempt.with_name(f"{attempt.name}-replaced")
     attempt.mkdir()
     try:
         write(attempt)
-        for path in attempt.iterdir():
+        for path in attempt.rglob("*"):
             if path.is_file():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
-        os.rename(attempt, target)
+        if replaces():
+            with suppress(FileNotFoundError):
+                os.rename(target, replaced)
+        return _renamed(attempt, target)
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _renamed(folder: Path, target: Path) -> bool:
+    """Rename a folder, unless the target is there and not empty."""
+    try:
+        os.rename(folder, target)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         return False
-    finally:
-        shutil.rmtree(attempt, ignore_errors=True)
     return True
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from rxrx_lib.data import metadata, simulator
 from rxrx_lib.data.images import Images, open_images, pack
+from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.study.runs import commit_folder
 from rxrx_lib.study.spec import DataSpec, SplitSpec, identity
+
+RELEASE_EXPERIMENTS = tuple(
+    f"{cell_type}-{number:02d}"
+    for cell_type, count in (("HUVEC", 24), ("RPE", 11), ("HEPG2", 11), ("U2OS", 5))
+    for number in range(1, count + 1)
+)
+"""The 51 experiments of the RxRx1 release."""
 
 
 class Screen(NamedTuple):
@@ -39,6 +48,8 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
     ------
     FileNotFoundError
         If it is the release, which only its owner can give.
+    ValueError
+        If another screen lies where the release should, or a part of the release.
     """
     root = screen_folder(data, folder)
     if data.screen is None:
@@ -47,6 +58,7 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
                 f"{root}: the RxRx1 release is not there; download it from rxrx.ai and unpack it "
                 "there, or choose a simulated profile."
             )
+        _require_release(root)
     elif not root.is_dir():
         screen = data.screen
 
@@ -58,6 +70,22 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
     return root
 
 
+def _require_release(root: Path) -> None:
+    """Refuse what would be reported as RxRx1 and is not."""
+    found = set(metadata.load(root)["experiment"])
+    instead = "put the RxRx1 release there, or choose a simulated profile."
+    simulated = sorted(name for name in found if name.startswith("SIM-"))
+    if simulated or (root / TRUTH_FILE).exists():
+        sign = f"the experiment {simulated[0]}" if simulated else TRUTH_FILE
+        raise ValueError(f"{root} holds {sign}, so it is a simulated screen; {instead}")
+    missing = [name for name in RELEASE_EXPERIMENTS if name not in found]
+    if missing:
+        raise ValueError(
+            f"{root}/{metadata.FILE_NAME} lacks {len(missing)} of the release's "
+            f"{len(RELEASE_EXPERIMENTS)} experiments, {missing[0]} among them; {instead}"
+        )
+
+
 def open_screen(data: DataSpec, folder: Path) -> Screen:
     """Open the screen, making it first where it is simulated and not there."""
     root = prepare_screen(data, folder)
@@ -65,7 +93,23 @@ def open_screen(data: DataSpec, folder: Path) -> Screen:
 
 
 def make_split(table: pd.DataFrame, spec: SplitSpec) -> Split:
-    """Draw the split that the spec names."""
+    """Draw the split that the spec names.
+
+    Raises
+    ------
+    ValueError
+        If a row on either side has no class.
+    """
     if spec.name == "separated":
-        return separated(table)
-    return stratified(table, seed=spec.seed, unit="site" if spec.unit == "site" else "well")
+        split = separated(table)
+    else:
+        split = stratified(table, seed=spec.seed, unit="site" if spec.unit == "site" else "well")
+    rows = np.concatenate([split.train, split.test])
+    unlabelled = int((table["sirna_id"].to_numpy()[rows] < 0).sum())
+    if unlabelled:
+        raise ValueError(
+            f"sirna_id is -1 in {unlabelled} of {len(rows)} rows; a run needs the class of every "
+            "site that it trains or is tested on, so leave those rows out or use the rxrx.ai "
+            "release."
+        )
+    return split

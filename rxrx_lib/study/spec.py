@@ -120,7 +120,8 @@ class PredictSpec:
     """One way of predicting with a trained run."""
 
     statistics: str
-    """What the network normalises by: ``training`` or ``experiment``."""
+    """What the network normalises by: ``training``, ``experiment`` or ``experiment_exact``, as
+    :func:`rxrx_lib.training.predict.predict` says."""
     embeddings: bool = True
     """Whether embeddings are kept."""
 

@@ -23,6 +23,7 @@ from rxrx_lib.study.spec import PredictSpec, RunSpec
 
 if TYPE_CHECKING:
     from rxrx_lib.models.network import Network
+    from rxrx_lib.training.attempts import Attempts
     from rxrx_lib.training.fit import EpochRecord, Plan, Targets
 
 
@@ -39,6 +40,7 @@ def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
             experiments=screen.table["experiment"].nunique(),
             embedding=spec.network.embedding,
             group_size=spec.recipe.group_size,
+            reverses=method.reverses,
         )
 
 
@@ -50,12 +52,15 @@ def train(
     split: Split,
     *,
     checkpoint: Path,
+    attempts: Attempts,
     workers: int,
     device: str,
 ) -> list[EpochRecord]:
-    """Fit the network to the training side of the split."""
+    """Fit the network to the training side of the split, if it can predict the screen then."""
     from rxrx_lib.training.fit import fit
+    from rxrx_lib.training.predict import require_statistics
 
+    require_statistics(screen.table, method.statistics)
     return fit(
         network,
         screen.images,
@@ -66,6 +71,7 @@ def train(
         device=device,
         workers=workers,
         checkpoint_path=checkpoint,
+        attempts=attempts,
     )
 
 
@@ -109,7 +115,11 @@ def predict_and_score(
     run: runs.Run,
     device: str,
 ) -> dict[str, Any]:
-    """Write predictions.npz, and metrics that are computed from that file alone."""
+    """Write predictions.npz, and metrics that are computed from that file alone.
+
+    Predictions that lie there already are those of other weights, or of a try that was killed
+    before its result: they make room, unless somebody else has finished the run meanwhile.
+    """
     from rxrx_lib.training.predict import predict
 
     predictions = predict(
@@ -125,13 +135,18 @@ def predict_and_score(
         device=device,
     )
 
-    def write(folder: Path) -> None:
-        np.savez(folder / "predictions.npz", allow_pickle=False, **predictions)
-        with np.load(folder / "predictions.npz") as stored:
-            runs.write_json(folder / "metrics.json", score(dict(stored)))
+    metrics: dict[str, Any] = {}
 
-    runs.commit_folder(run.prediction(asked), write)
-    return runs.read_json(run.prediction(asked) / "metrics.json")
+    def write(folder: Path) -> None:
+        inside = folder / run.prediction(asked).name
+        inside.mkdir()
+        np.savez(inside / "predictions.npz", allow_pickle=False, **predictions)
+        with np.load(inside / "predictions.npz") as stored:
+            metrics.update(score(dict(stored)))
+        runs.write_json(inside / "metrics.json", metrics)
+
+    runs.commit_folder(run.predictions, write, replaces=lambda: not run.done)
+    return metrics
 
 
 def commit(
@@ -144,8 +159,6 @@ def commit(
     """Make the result appear, whole, and drop what only an unfinished run needs."""
     import torch
 
-    from rxrx_lib.training import checkpoint
-
     def write(folder: Path) -> None:
         torch.save(network.state_dict(), folder / "weights.pt")
         runs.write_json(folder / "metrics.json", metrics)
@@ -157,4 +170,4 @@ def commit(
         runs.write_json(folder / "provenance.json", {**source, "sha256": files})
 
     runs.commit_folder(run.result, write)
-    checkpoint.remove(run.checkpoint)
+    runs.tidy(run)

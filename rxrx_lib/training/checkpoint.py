@@ -10,8 +10,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import torch
-
 logger = logging.getLogger(__name__)
 
 
@@ -25,6 +23,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     state
         Tensors, numbers, strings, and lists and dicts of these.
     """
+    import torch  # only here, so that a store can be tidied without it
+
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     with temporary.open("wb") as file:
         torch.save(state, file)
@@ -44,11 +44,13 @@ def load(path: Path) -> dict[str, Any] | None:
         None if there is no checkpoint, or none that a broken disk left readable; then training
         starts anew.
     """
+    import torch
+
     for candidate in (path, _previous(path)):
-        if not candidate.exists():
-            continue
         try:
             state: dict[str, Any] = torch.load(candidate, map_location="cpu", weights_only=True)
+        except FileNotFoundError:  # there is none, or another process has just renamed it
+            continue
         except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
             logger.warning("%s is not readable (%s) and is passed over.", candidate, error)
             continue
@@ -57,7 +59,10 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def remove(path: Path) -> None:
-    """Remove the checkpoint, its ``.prev``, and what a kill left of unfinished ones."""
+    """Remove the checkpoint, its ``.prev``, and unfinished ones, whoever is writing them.
+
+    A process that is just saving here fails with FileNotFoundError; its work is done already.
+    """
     for unfinished in path.parent.glob(f".{path.name}-*"):
         unfinished.unlink(missing_ok=True)
     path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from rxrx_lib.data.loader import minibatches
 from rxrx_lib.models.gradient_reversal import ganin_schedule
 from rxrx_lib.models.network import Network, Outputs
 from rxrx_lib.training import checkpoint
+from rxrx_lib.training.attempts import Attempts
 from rxrx_lib.training.augment import Mix, augment, mixed_cross_entropy, standardise
 from rxrx_lib.training.recipe import Recipe, learning_rate
 
@@ -51,6 +52,7 @@ def fit(
     device: str = "cpu",
     workers: int = 0,
     checkpoint_path: Path | None = None,
+    attempts: Attempts | None = None,
 ) -> list[EpochRecord]:
     """Train ``network`` in place, going on from a checkpoint if there is one.
 
@@ -74,7 +76,10 @@ def fit(
         Processes that read ahead; 0 reads in this one.
     checkpoint_path
         Written after each epoch. A training that was killed and goes on from here ends in the
-        same bits as one that was not, on the same machine, build and number of threads.
+        same bits as one that was not, on the same CPU type, build and number of threads. On a GPU
+        nobody has tried.
+    attempts
+        Kept in the checkpoint; what an earlier one holds is added to it.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def fit(
     experiment = torch.from_numpy(targets.experiment).to(device)
     optimizer = build_optimizer(network, recipe)
     steps = len(plan(0))
-    first_epoch, history = _resume(checkpoint_path, network, optimizer)
+    first_epoch, history = _resume(checkpoint_path, network, optimizer, attempts)
 
     for epoch in range(first_epoch, recipe.epochs):
         losses = []
@@ -114,7 +119,7 @@ def fit(
             losses.append(both.detach())
         means = torch.stack(losses).double().mean(0).tolist()
         history.append(EpochRecord(epoch, optimizer.param_groups[0]["lr"], *means))
-        _save(checkpoint_path, network, optimizer, history)
+        _save(checkpoint_path, network, optimizer, history, attempts)
     return history
 
 
@@ -170,18 +175,23 @@ def _save(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     history: list[EpochRecord],
+    attempts: Attempts | None,
 ) -> None:
     if path is not None:
         state: dict[str, Any] = {
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "history": [tuple(record) for record in history],
+            "attempts": attempts.so_far() if attempts is not None else [],
         }
         checkpoint.save(path, state)
 
 
 def _resume(
-    path: Path | None, network: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path | None,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    attempts: Attempts | None,
 ) -> tuple[int, list[EpochRecord]]:
     """Return the first epoch to run, and the history so far."""
     state = None if path is None else checkpoint.load(path)
@@ -189,6 +199,8 @@ def _resume(
         return 0, []
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
+    if attempts is not None:
+        attempts.earlier = state.get("attempts", [])  # checkpoints of 0.1.0 may have none
     history = [EpochRecord(*record) for record in state["history"]]
     return len(history), history
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import Tensor
 
 from rxrx_lib.data.images import Images
 from rxrx_lib.data.splits import Split
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
+from rxrx_lib.models.exact_statistics import exact_experiment_statistics
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.fit import autocast, site_tensor
 
-STATISTICS = ("training", "experiment")
+STATISTICS = ("training", "experiment", "experiment_exact")
 TOP = 10
 """Classes kept a site, best first."""
 
@@ -49,11 +52,12 @@ def predict(
         Number of siRNA classes K.
     statistics
         ``training``: the running statistics. ``experiment``: those of the whole experiment, all
-        its sites whichever side of the split they are on, without labels, in row order in equal
-        groups of about ``group_size``. So a prediction depends on the site's experiment, not on
-        what is predicted with it.
+        its sites whichever side of the split they are on, without labels, in the order of
+        ``site_id`` in equal groups of about ``group_size``. So a prediction depends on the site's
+        experiment, not on what is predicted with it nor on the order of the table's rows.
+        ``experiment_exact``: the same from one pass a layer, and so independent of the groups.
     group_size
-        Sites a group for ``experiment``.
+        Sites a group for the two ways by experiment.
     embeddings
         Whether to keep embeddings; then the training sites are forwarded as well.
     precision, device
@@ -67,15 +71,16 @@ def predict(
         The content of predictions.npz, N sites: ``site_id``, ``well_id``, ``plate``,
         ``experiment``, ``cell_type``, ``well_type``, ``sirna_id``, ``side``,
         ``predicted_experiment`` (N,), ``top_sirna_id`` and ``top_logit`` (N, k), best first,
-        ``embedding`` (N, D) where asked, and the scalars ``split``, ``unit``, ``classes``.
+        ``embedding`` (N, D) where asked, and the scalars ``split``, ``unit``, ``classes``,
+        ``experiments`` (how many the head can name) and ``whole_wells`` (whether every test well
+        has all its sites on the test side). Experiments in order, and in them sites by name.
 
     Raises
     ------
     ValueError
-        If ``statistics`` is not known, or the split has no test site.
+        If the split has no test site, and as :func:`require_statistics`.
     """
-    if statistics not in STATISTICS:
-        raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
+    require_statistics(table, statistics)
     if not len(split.test):
         raise ValueError("split has no test site; give the screen test experiments.")
     network.to(device).to(memory_format=torch.channels_last)
@@ -84,8 +89,8 @@ def predict(
     names = experiment_names(table)
     parts: list[dict[str, npt.NDArray[Any]]] = []
     for name in names:
-        whole = np.flatnonzero((table["experiment"] == name).to_numpy())
-        asked = np.intersect1d(whole, rows)
+        whole = sites_in_order(table, name)
+        asked = whole[np.isin(whole, rows)]
         with (
             torch.inference_mode(),
             autocast(precision, device),
@@ -97,7 +102,28 @@ def predict(
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     row = arrays.pop("row")
     arrays["predicted_experiment"] = np.asarray(names)[arrays["predicted_experiment"]]
-    return {**_described(table, split, row), "classes": np.asarray(classes), **arrays}
+    known = {"classes": np.asarray(classes), "experiments": np.asarray(len(names))}
+    return {**_described(table, split, row), **known, **arrays}
+
+
+def require_statistics(table: pd.DataFrame, statistics: str) -> None:
+    """Make sure, before hours of training, that its network can predict in this way.
+
+    Raises
+    ------
+    ValueError
+        If ``statistics`` is not known, or is by experiment and an experiment of the table has one
+        site only, whose variance says nothing.
+    """
+    if statistics not in STATISTICS:
+        raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
+    sites = table["experiment"].value_counts().sort_index()
+    single = sites.index[sites == 1]
+    if statistics != "training" and len(single):
+        raise ValueError(
+            f"experiment {single[0]} has 1 site; statistics by experiment need at least 2, so "
+            "leave the experiment out of metadata.csv or choose a method with statistics training."
+        )
 
 
 def experiment_names(table: pd.DataFrame) -> list[str]:
@@ -105,9 +131,19 @@ def experiment_names(table: pd.DataFrame) -> list[str]:
     return sorted(table["experiment"].unique())
 
 
+def sites_in_order(table: pd.DataFrame, experiment: str) -> npt.NDArray[np.int64]:
+    """Return the row positions of an experiment's sites, in the order of their names."""
+    rows = np.flatnonzero((table["experiment"] == experiment).to_numpy())
+    return rows[np.argsort(table["site_id"].to_numpy(dtype=str)[rows])]
+
+
 def equal_groups(rows: npt.NDArray[np.int64], group_size: int) -> list[npt.NDArray[np.int64]]:
-    """Cut rows, in order, into groups of about ``group_size`` that differ by one site at most."""
-    return np.array_split(rows, max(1, round(len(rows) / group_size)))
+    """Cut rows, in order, into groups of about ``group_size`` that differ by one site at most.
+
+    Of two or more rows no group holds a single one, which the neck could not normalise.
+    """
+    groups = min(round(len(rows) / group_size), len(rows) // 2)
+    return np.array_split(rows, max(1, groups))
 
 
 def _normalised(
@@ -120,8 +156,13 @@ def _normalised(
 ) -> AbstractContextManager[Any]:
     if statistics == "training":
         return nullcontext()
-    groups = (site_tensor(images, rows, device) for rows in equal_groups(whole, group_size))
-    return using_statistics(network, experiment_statistics(network, groups))
+
+    def groups() -> Iterator[Tensor]:
+        return (site_tensor(images, rows, device) for rows in equal_groups(whole, group_size))
+
+    if statistics == "experiment_exact":
+        return using_statistics(network, exact_experiment_statistics(network, groups))
+    return using_statistics(network, experiment_statistics(network, groups()))
 
 
 def _forward(
@@ -149,10 +190,12 @@ def _described(
 ) -> dict[str, npt.NDArray[Any]]:
     """Return who the predicted sites are, so that metrics need no other file."""
     there = table.iloc[row]
+    of_test_wells = table["well_id"].isin(table["well_id"].iloc[split.test])
     words = ("site_id", "well_id", "experiment", "cell_type", "well_type")
     return {
         "split": np.asarray(split.name),
         "unit": np.asarray(split.unit),
+        "whole_wells": np.asarray(int(of_test_wells.sum()) == len(split.test)),
         **{word: there[word].to_numpy(dtype=str) for word in words},
         "plate": there["plate"].to_numpy(dtype=np.int64),
         "sirna_id": there["sirna_id"].to_numpy(dtype=np.int64),

@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rxrx_lib.evaluation import probes
 from rxrx_lib.evaluation.probes import linear_probe, mlp_probe
@@ -40,6 +42,30 @@ def test_every_example_in_the_docstrings_holds() -> None:
     outcome = doctest.testmod(probes)
     assert outcome.failed == 0
     assert outcome.attempted >= 2
+
+
+@BOTH
+def test_a_probe_computes_on_one_thread_and_gives_the_others_back(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its last bits would depend on the cores of the machine."""
+    inside: list[int] = []
+
+    def spied(fit: Callable[..., object]) -> Callable[..., object]:
+        def spy(*arguments: object) -> object:
+            inside.extend(library["num_threads"] for library in threadpool_info())
+            return fit(*arguments)
+
+        return spy
+
+    for classifier in (LogisticRegression, MLPClassifier):
+        monkeypatch.setattr(classifier, "fit", spied(classifier.fit))
+    with threadpool_limits(2):
+        before = [library["num_threads"] for library in threadpool_info()]
+        probe(*clusters(3.0, rows=48))
+        assert [library["num_threads"] for library in threadpool_info()] == before
+    assert max(before) == 2
+    assert set(inside) == {1}
 
 
 @BOTH

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
+from rxrx_lib.data.splits import stratified
 from rxrx_lib.evaluation import reference_lines
 from rxrx_lib.evaluation.reference_lines import (
     cell_type_line,
@@ -15,6 +16,16 @@ from rxrx_lib.evaluation.reference_lines import (
     majority_line,
     uniform_line,
 )
+from tests.data.screens import screen_table
+
+# Experiments of the release, and how many of them train.
+SIZES = {"HUVEC": (24, 16), "RPE": (11, 7), "HEPG2": (11, 7), "U2OS": (5, 3)}
+RELEASE = {
+    f"{cell}-{n:02d}": "train" if n <= train else "test"
+    for cell, (experiments, train) in SIZES.items()
+    for n in range(1, experiments + 1)
+}
+CONTROLS = {"positive_control", "negative_control"}
 
 
 def equal_experiments(experiments: dict[str, int], sites: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -82,9 +93,37 @@ def test_the_class_line_falls_below_one_over_e_when_wells_are_kept_apart() -> No
     assert line < uniform_line(3)
 
 
-def test_the_class_line_of_a_split_by_site_is_one_over_e() -> None:
+def test_the_class_line_is_one_over_e_where_training_and_test_hold_the_same_pairs() -> None:
     sirna, experiment = np.repeat(np.arange(6), 3), np.tile(np.array(["A", "B", "C"]), 6)
     assert class_line(sirna, experiment, sirna, experiment) == pytest.approx(uniform_line(3))
+
+
+def class_line_of_split(experiments: dict[str, str], unit: str, well_types: set[str]) -> float:
+    """The line of some wells of a screen, under the split that this project makes."""
+    table = screen_table(experiments, treatments=12, positives=2)
+    split = stratified(table, unit=unit)
+    train, test = (
+        rows[rows["well_type"].isin(well_types)]
+        for rows in (table.iloc[split.train], table.iloc[split.test])
+    )
+    return class_line(train["sirna_id"], train["experiment"], test["sirna_id"], test["experiment"])
+
+
+@pytest.mark.parametrize("unit", ["site", "well"])
+def test_in_the_shape_of_rxrx1_the_class_line_is_below_one_over_e_under_either_unit(
+    unit: str,
+) -> None:
+    assert class_line_of_split(RELEASE, unit, {"treatment"}) == 0.0
+    assert 0 < class_line_of_split(RELEASE, unit, CONTROLS) < uniform_line(51)
+    assert 0 < class_line_of_split(RELEASE, unit, CONTROLS | {"treatment"}) < uniform_line(51)
+
+
+def test_at_a_training_share_of_one_half_the_class_line_by_site_is_one_over_e() -> None:
+    halves = {f"RPE-{n:02d}": "train" if n <= 3 else "test" for n in range(1, 7)}
+    for well_types in ({"treatment"}, CONTROLS, CONTROLS | {"treatment"}):
+        line = class_line_of_split(halves, "site", well_types)
+        assert line == pytest.approx(uniform_line(6))
+    assert class_line_of_split(halves, "well", {"treatment"}) == 0.0
 
 
 @given(seed=st.integers(0, 2**31))

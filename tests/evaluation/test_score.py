@@ -36,6 +36,8 @@ def separated_run() -> dict[str, np.ndarray]:
         "split": np.array("separated"),
         "unit": np.array("experiment"),
         "classes": np.array(6),
+        "experiments": np.array(4),
+        "whole_wells": np.array(True),
         "site_id": np.array(site_id),
         "well_id": np.array(well_id),
         "plate": np.ones(12, dtype=int),
@@ -65,6 +67,8 @@ def stratified_run(sites: int = 240) -> dict[str, np.ndarray]:
         "split": np.array("stratified"),
         "unit": np.array("site"),
         "classes": np.array(6),
+        "experiments": np.array(4),
+        "whole_wells": np.array(True),
         "site_id": np.array([f"site-{i}" for i in row]),
         "well_id": np.array([f"well-{i}" for i in row]),
         "plate": np.ones(sites, dtype=int),
@@ -132,6 +136,7 @@ def test_a_stratified_run_with_embeddings_gets_every_batch_figure(
 ) -> None:
     expected = {
         "batch_classification_accuracy": 50.0,
+        "accuracy_wells": stratified_score["accuracy"],  # each well has one site here
         "batch_probe_linear": 100.0,
         "batch_probe_mlp": 100.0,
         "line_uniform": 25.0,
@@ -162,6 +167,18 @@ def test_without_embeddings_a_stratified_run_keeps_the_head_that_was_trained_alo
         "cell_type_probe",
         "line_cell_type_majority",
     }
+
+
+def test_where_a_test_wells_sites_are_not_all_tested_no_well_accuracy_is_given(
+    stratified_score: dict[str, Any],
+) -> None:
+    metrics = score(stratified_run() | {"whole_wells": np.array(False)})
+    assert stratified_score.keys() - metrics.keys() == {"accuracy_wells"}
+    assert metrics == {name: stratified_score[name] for name in metrics}
+
+
+def test_the_uniform_line_counts_the_experiments_that_the_head_can_name() -> None:
+    assert score(stratified_run() | {"experiments": np.array(8)})["line_uniform"] == 12.5
 
 
 def test_training_rows_do_not_count_in_the_accuracies(stratified_score: dict[str, Any]) -> None:
@@ -239,6 +256,8 @@ def test_an_array_of_another_length_is_named(name: str) -> None:
         ({"split": np.array("stratified")}, "unit is 'experiment', expected site or well"),
         ({"classes": np.array([6])}, "classes has shape"),
         ({"classes": np.array(0)}, "classes is 0"),
+        ({"experiments": np.array(1)}, "experiments is 1, expected at least 2, as many as occur"),
+        ({"whole_wells": np.array(1)}, "whole_wells is 1, expected true or false"),
         ({"classes": np.array(5)}, "sirna_id runs from 0 to 5, expected 0 to 4"),
         ({"sirna_id": np.full(12, -1)}, "sirna_id runs from -1 to -1, expected 0 to 5"),
         ({"sirna_id": np.full(12, 0.5)}, "sirna_id does not hold whole numbers"),

@@ -18,7 +18,6 @@ from rxrx_lib.models.adabn import (
     experiment_statistics,
     pooled,
     using_statistics,
-    with_group_batch_norm,
 )
 from rxrx_lib.models.network import Network, build_network
 
@@ -139,14 +138,6 @@ def test_evaluation_equals_pytorchs_layer_with_the_same_running_statistics() -> 
     layer.eval()
     some = draw(5, 3, 4, 5, seed=6)  # no whole number of groups: none are needed
     torch.testing.assert_close(layer(some), reference(some))
-
-
-def test_every_plain_batch_normalisation_is_replaced_at_any_depth() -> None:
-    inner = nn.Sequential(nn.BatchNorm1d(4), nn.Sequential(nn.BatchNorm2d(5)))
-    network = with_group_batch_norm(nn.Sequential(nn.Linear(3, 4), inner), group_size=6)
-    assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
-    made = [m for m in network.modules() if isinstance(m, GroupBatchNorm)]
-    assert [(len(m.weight), m.group_size) for m in made] == [(4, 6), (5, 6)]
 
 
 def test_the_first_layers_statistics_are_the_exact_ones_over_all_sites() -> None:

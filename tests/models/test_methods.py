@@ -27,5 +27,11 @@ def test_an_unknown_method_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_methods_network_reverses_if_the_method_does(name: str) -> None:
-    network = method(name).build(backbone="densenet_small", classes=3, experiments=2, embedding=4)
+    network = method(name).build(
+        backbone="densenet_small",
+        classes=3,
+        experiments=2,
+        embedding=4,
+        reverses=METHODS[name].reverses,
+    )
     assert network.reverses is METHODS[name].reverses

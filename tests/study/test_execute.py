@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,14 @@ import torch
 
 from rxrx_lib.evaluation.score import score
 from rxrx_lib.study import execute, runs
-from rxrx_lib.study.execute import Runtime, resolve_device, run_many, run_one
+from rxrx_lib.study.execute import (
+    Runtime,
+    deterministic_on_cuda,
+    one_thread_on_cpu,
+    resolve_device,
+    run_many,
+    run_one,
+)
 from rxrx_lib.study.executors import SerialExecutor, executor
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.screens import prepare_screen
@@ -69,8 +77,19 @@ def test_a_done_run_leaves_its_result_its_predictions_and_nothing_else(
         "history.csv",
         "provenance.json",
     }
-    for name, digest in undisturbed.provenance()["sha256"].items():
+    source = undisturbed.provenance()
+    for name, digest in source["sha256"].items():
         assert runs.file_sha256(undisturbed.result / name) == digest
+    assert list(source) == [
+        "code",
+        "libraries",
+        "hardware",
+        "data",
+        "started",
+        "ended",
+        "seconds",
+        "sha256",
+    ]
 
 
 def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) -> None:
@@ -79,6 +98,7 @@ def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) 
         predictions = dict(stored)
     assert undisturbed.metrics() == score(predictions) == runs.read_json(folder / "metrics.json")
     assert undisturbed.metrics()["test_sites"] == (predictions["side"] == "test").sum()
+    assert "accuracy_wells" not in undisturbed.metrics()  # the split parts the sites of a well
 
 
 def test_history_has_one_line_an_epoch(undisturbed: runs.Run) -> None:
@@ -123,6 +143,125 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_bits_of_an_undist
     run_one(ONE, Runtime(data=release, runs=tmp_path))
     same_bits(undisturbed, run)
     assert not run.checkpoint.exists()
+    source = run.provenance()
+    first, second = source["attempts"]
+    assert first.keys() == second.keys() == {"code", "hardware", "started", "seconds"}
+    assert source["started"] == first["started"] <= second["started"] <= source["ended"]
+    assert source["seconds"] == pytest.approx(first["seconds"] + second["seconds"])
+    assert min(first["seconds"], second["seconds"]) > 0
+
+
+STANDING_STILL = """
+import importlib, sys
+from pathlib import Path
+from rxrx_lib.study.execute import Runtime, run_one
+from tests.study.stalling import ONE
+
+module, name, data, store = sys.argv[1:]
+place = importlib.import_module(module)
+function = getattr(place, name)
+
+def wait_first(*arguments, **keywords):
+    setattr(place, name, function)
+    print("waiting", flush=True)
+    sys.stdin.readline()
+    return function(*arguments, **keywords)
+
+setattr(place, name, wait_first)
+run_one(ONE, Runtime(data=Path(data), runs=Path(store)))
+"""
+
+
+def standing_still(module: str, function: str, data: Path, store: Path) -> subprocess.Popen[str]:
+    """Execute `ONE` in a process that waits for a line where it first calls the function."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STANDING_STILL, module, function, str(data), str(store)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    return process
+
+
+def test_a_run_killed_between_its_predictions_and_its_result_ends_in_the_same_bits(
+    undisturbed: runs.Run, release: Path, tmp_path: Path
+) -> None:
+    run = runs.open_run(tmp_path, ONE)
+    with standing_still("rxrx_lib.study.stages", "commit", release, tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert run.state == "resumable"
+    (folder,) = run.predictions.iterdir()
+    (folder / "metrics.json").write_text("{}")  # as if its code had been another one
+    run_one(ONE, Runtime(data=release, runs=tmp_path))
+    same_bits(undisturbed, run)
+    assert runs.read_json(folder / "metrics.json") == undisturbed.metrics()
+    assert {path.name for path in run.path.iterdir()} == {"spec.json", "predictions", "result"}
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [("torch", "save"), ("rxrx_lib.study.stages", "predict_and_score")],
+    ids=["saving a checkpoint", "predicting"],
+)
+def test_of_two_processes_at_one_run_the_slower_one_ends_quietly(
+    undisturbed: runs.Run, release: Path, tmp_path: Path, module: str, function: str
+) -> None:
+    with standing_still(module, function, release, tmp_path) as slower:
+        run_one(ONE, Runtime(data=release, runs=tmp_path))
+        _, error = slower.communicate("go on\n", timeout=60)
+    assert (slower.returncode, error) == (0, "")
+    run = runs.open_run(tmp_path, ONE)
+    same_bits(undisturbed, run)
+    assert {path.name for path in run.path.iterdir()} == {"spec.json", "predictions", "result"}
+
+
+def test_weights_that_are_trained_again_get_predictions_and_metrics_of_their_own(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rxrx_lib.training import fit
+
+    def predictions() -> np.ndarray:
+        folder = run.prediction(PredictSpec(statistics="training"))
+        with np.load(folder / "predictions.npz") as stored:
+            assert run.metrics() == runs.read_json(folder / "metrics.json") == score(dict(stored))
+            return stored["top_logit"]
+
+    spec = run_spec(epochs=1, warmup_epochs=0)
+    run = runs.open_run(tmp_path, spec)
+    runtime = Runtime(data=release, runs=tmp_path)
+    run_one(spec, runtime)
+    before = predictions()
+    shutil.copytree(
+        run.prediction(PredictSpec(statistics="training")),
+        run.prediction(PredictSpec(statistics="experiment")),
+    )
+    shutil.rmtree(run.result)
+    monkeypatch.setattr(fit, "learning_rate", lambda *step, **settings: 1e-6)
+    run_one(spec, runtime)
+    assert not np.allclose(before, predictions())
+    assert len(list(run.predictions.iterdir())) == 1  # those of the old weights are gone
+
+
+def test_what_a_kill_left_beside_a_result_is_removed_at_the_next_start(
+    release: Path, tmp_path: Path
+) -> None:
+    done = run_spec(seed=1)
+    finish(done, tmp_path)
+    run = runs.open_run(tmp_path, done)
+    for start in (
+        lambda: run_one(done, Runtime(data=release, runs=tmp_path)),
+        lambda: run_many(
+            [done], Runtime(data=release, runs=tmp_path), SerialExecutor(), Progress(print)
+        ),
+    ):
+        run.checkpoint.write_bytes(b"")
+        start()
+        assert {path.name for path in run.path.iterdir()} == {"spec.json", "result"}
 
 
 def test_where_a_run_is_executed_changes_nothing(
@@ -130,7 +269,7 @@ def test_where_a_run_is_executed_changes_nothing(
 ) -> None:
     (tmp_path / "data").symlink_to(release)
     runtime = Runtime(
-        data=tmp_path / "data", runs=tmp_path / "runs", device="cpu", loader_workers=1
+        data=tmp_path / "data", runs=tmp_path / "runs", device="cpu:0", loader_workers=1
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -161,6 +300,45 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert resolve_device("auto") == device
     assert resolve_device("cuda:1") == "cuda:1"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+def test_a_cpu_computes_on_one_thread_by_whatever_name(device: str) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with one_thread_on_cpu(device):
+            assert torch.get_num_threads() == 1
+        with one_thread_on_cpu("cuda:0"):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def gpu_settings() -> tuple[object, ...]:
+    cudnn = torch.backends.cudnn
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        cudnn.deterministic,
+        cudnn.allow_tf32,
+        torch.get_float32_matmul_precision(),
+    )
+
+
+def test_a_gpu_is_asked_for_fixed_orders_and_full_float32_for_the_length_of_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The settings alone: no test here has a GPU."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    before = gpu_settings()
+    with deterministic_on_cuda("cpu:0"):
+        assert gpu_settings() == before
+    with deterministic_on_cuda("cuda:1"):
+        assert gpu_settings() == (True, True, False, "highest")
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert gpu_settings() == before
 
 
 class Stage:
@@ -215,6 +393,20 @@ def test_many_runs_skip_what_is_done_and_go_on_after_a_failure(
     assert lines[1:3] == ["screens ready: 1 of 2", "screens ready: 2 of 2"]
     assert [line[:5] for line in lines[3:]] == ["[2/6]", "[3/6]", "[4/6]", "[5/6]", "[6/6]"]
     assert sum("FAILED: seed 2 failed" in line for line in lines) == 1
+
+
+def test_a_run_that_is_asked_for_twice_is_executed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(failing=[run_spec(seed=1)])
+    for name in ("prepare_screen", "run_one"):
+        monkeypatch.setattr(execute, name, getattr(stage, name))
+    lines: list[str] = []
+    specs = [run_spec(seed=seed) for seed in (0, 1, 0, 1)]
+    failed = run_many(specs, Runtime(runs=tmp_path), SerialExecutor(), Progress(lines.append))
+    assert [spec.seed for spec, _ in failed] == [1]
+    assert [kind for kind, _ in stage.events] == ["screen", "run", "run"]
+    assert lines[0] == "runs: 2, done before: 0, to do: 2"
 
 
 def test_in_this_process_each_run_is_reported_before_the_next_starts(

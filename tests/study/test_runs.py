@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +107,71 @@ def test_of_two_writers_the_first_wins_and_the_second_leaves_nothing(tmp_path: P
     assert outcomes == [True, False]
     assert (target / "metrics.json").read_text() == "fast"
     assert names(target.parent) == ["result"]
+
+
+def test_what_is_to_be_replaced_makes_room_for_the_new_folder_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "predictions"
+    for text in ("old", "new"):
+        assert runs.commit_folder(target, fill(text), replaces=lambda: True)
+        assert (target / "metrics.json").read_text() == text
+    assert names(tmp_path) == ["predictions"]
+
+
+def test_whether_to_replace_is_asked_when_the_folder_is_filled(tmp_path: Path) -> None:
+    target = tmp_path / "predictions"
+    runs.commit_folder(target, fill("old"))
+    done = []
+
+    def write(folder: Path) -> None:
+        fill("late")(folder)
+        done.append(True)
+
+    assert not runs.commit_folder(target, write, replaces=lambda: not done)
+    assert (target / "metrics.json").read_text() == "old"
+    assert names(tmp_path) == ["predictions"]
+
+
+def test_a_writer_that_finds_a_file_in_its_way_is_not_taken_for_a_second_one(
+    tmp_path: Path,
+) -> None:
+    def stumbling(folder: Path) -> None:
+        folder.mkdir()
+
+    with pytest.raises(FileExistsError):
+        runs.commit_folder(tmp_path / "result", stumbling)
+    assert names(tmp_path) == []
+
+
+def test_tidying_removes_old_attempts_and_keeps_those_that_may_be_alive(tmp_path: Path) -> None:
+    run = runs.open_run(tmp_path, SPEC)
+    runs.start(run, SPEC)
+    for name, hours in ((".attempt-killed", 25), (".attempt-alive", 1)):
+        (run.path / name).mkdir()
+        fill("half")(run.path / name)
+        changed = time.time() - 3600 * hours
+        os.utime(run.path / name, (changed, changed))
+    run.checkpoint.write_bytes(b"")
+    runs.tidy(run)
+    assert names(run.path) == [".attempt-alive", "checkpoint.pt", "spec.json"]
+
+
+def test_tidying_a_done_run_removes_what_led_to_it(tmp_path: Path) -> None:
+    run = runs.open_run(tmp_path, SPEC)
+    runs.start(run, SPEC)
+    runs.commit_folder(run.result, fill("{}"))
+    runs.fail(run, RuntimeError("too late"))
+    for name in ("checkpoint.pt", "checkpoint.pt.prev", ".checkpoint.pt-0123"):
+        (run.path / name).write_bytes(b"")
+    runs.tidy(run)
+    runs.tidy(run)
+    assert names(run.path) == ["result", "spec.json"]
+
+
+def test_a_run_that_is_not_there_is_tidy(tmp_path: Path) -> None:
+    runs.tidy(runs.open_run(tmp_path / "store", SPEC))
+    assert names(tmp_path) == []
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:

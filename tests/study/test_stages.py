@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from rxrx_lib.models.methods import METHODS
+from rxrx_lib.models.methods import METHODS, paper_network
+from rxrx_lib.models.network import Network
 from rxrx_lib.study import stages
 from rxrx_lib.study.screens import Screen, make_split, open_screen
+from rxrx_lib.training.attempts import Attempts
 from tests.study.tiny import BY_SITE, BY_WELL, RELEASE, SEPARATED, run_spec
 
 
@@ -76,4 +79,46 @@ def test_every_method_starts_from_the_seeds_weights(screen: Screen) -> None:
 def test_the_heads_fit_the_screen(screen: Screen) -> None:
     network = stages.build(METHODS["adabn"], run_spec("adabn"), screen)
     assert network.sirna_head.out_features == 1139
-    assert network.experiment_head[-1].out_features == screen.table["experiment"].nunique() == 5
+    assert network.experiment_head[-1].out_features == screen.table["experiment"].nunique() == 51
+
+
+def test_a_methods_own_way_of_building_is_used_with_the_papers_settings(screen: Screen) -> None:
+    asked: dict[str, object] = {}
+
+    def build(**settings: object) -> Network:
+        asked.update(settings)
+        return paper_network(**settings)
+
+    own = dataclasses.replace(METHODS["gradient_reversal"], name="own", build=build)
+    network = stages.build(own, run_spec("gradient_reversal"), screen)
+    assert network.reverses
+    assert asked == {
+        "backbone": "densenet_small",
+        "channels": 6,
+        "classes": 1139,
+        "experiments": 51,
+        "embedding": 8,
+        "group_size": 8,
+        "reverses": True,
+    }
+
+
+def test_a_screen_that_the_trained_network_could_not_predict_is_refused_before_training(
+    screen: Screen, tmp_path: Path
+) -> None:
+    left_out = np.flatnonzero(screen.table["experiment"] == "RPE-11")[1:]
+    cut = screen._replace(table=screen.table.drop(index=left_out).reset_index(drop=True))
+    spec = run_spec("adabn")
+    with pytest.raises(ValueError, match="experiment RPE-11 has 1 site; statistics by experiment"):
+        stages.train(
+            stages.build(METHODS["adabn"], spec, cut),
+            METHODS["adabn"],
+            spec,
+            cut,
+            make_split(cut.table, spec.split),
+            checkpoint=tmp_path / "checkpoint.pt",
+            attempts=Attempts({}),
+            workers=0,
+            device="cpu",
+        )
+    assert not list(tmp_path.iterdir())

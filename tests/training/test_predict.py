@@ -15,12 +15,19 @@ from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.augment import standardise
-from rxrx_lib.training.predict import equal_groups, experiment_names, predict
+from rxrx_lib.training.predict import (
+    STATISTICS,
+    equal_groups,
+    experiment_names,
+    predict,
+    require_statistics,
+)
 from tests.data.screens import screen_table
 from tests.training.tiny import CLASSES, Noise, network, noise
 
 TABLE = screen_table(plates=2, treatments=2).assign(sirna_id=lambda t: t["sirna_id"] % CLASSES)
 IMAGES = noise(len(TABLE))
+NAMES = ["HUVEC-01", "HUVEC-02", "HUVEC-03", "U2OS-01", "U2OS-02"]
 VALUES = ("top_logit", "embedding")
 Arrays = dict[str, np.ndarray]
 
@@ -60,7 +67,7 @@ def assert_same_predictions(a: Arrays, b: Arrays, atol: float = 2e-5) -> None:
             np.testing.assert_allclose(one[site], two[site], atol=atol)
 
 
-@pytest.mark.parametrize("statistics", ["training", "experiment"])
+@pytest.mark.parametrize("statistics", STATISTICS)
 @pytest.mark.parametrize("sites_a_pass", [1, 3, 7])
 def test_predictions_do_not_depend_on_the_sites_of_a_pass(
     trained: Network, statistics: str, sites_a_pass: int
@@ -137,7 +144,7 @@ def test_predictions_follow_the_definition_site_by_site(trained: Network) -> Non
     arrays = predicted(trained, split, embeddings=False)
     logits, experiments = {}, {}
     net = copy.deepcopy(trained).train()  # the mode plays no part
-    for name, rows in TABLE.groupby("experiment").groups.items():
+    for rows in TABLE.groupby("experiment").groups.values():
         sites = standardise(torch.from_numpy(IMAGES.read(rows)))
         groups = [sites[part] for part in np.array_split(np.arange(len(rows)), len(rows) // 4)]
         with torch.no_grad(), using_statistics(net, experiment_statistics(net, groups)):
@@ -146,14 +153,41 @@ def test_predictions_follow_the_definition_site_by_site(trained: Network) -> Non
         experiments |= zip(
             TABLE.loc[rows, "site_id"], outputs.experiment.argmax(1).tolist(), strict=True
         )
-        assert name in experiment_names(TABLE)
     assert set(arrays["site_id"]) == set(TABLE.loc[split.test, "site_id"])
     for place, site in enumerate(arrays["site_id"]):
         best_first = np.argsort(-logits[site])
         assert arrays["top_sirna_id"][place].tolist() == best_first.tolist()
         np.testing.assert_allclose(arrays["top_logit"][place], logits[site][best_first], atol=2e-5)
-        expected = experiment_names(TABLE)[experiments[site]]
-        assert arrays["predicted_experiment"][place] == expected
+        assert arrays["predicted_experiment"][place] == NAMES[experiments[site]]
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+def test_the_order_of_the_tables_rows_changes_no_bit(trained: Network, statistics: str) -> None:
+    order = np.random.default_rng(0).permutation(len(TABLE))
+    table, images = TABLE.iloc[order].reset_index(drop=True), Noise(IMAGES.pixels[order])
+    assert experiment_names(table) == experiment_names(TABLE) == NAMES
+    one = predicted(trained, stratified(TABLE), statistics=statistics, group_size=5)
+    two = predicted(trained, stratified(table), table, images, statistics, group_size=5)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert np.array_equal(one[name], two[name]), name
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_exact_statistics_make_the_size_of_groups_a_matter_of_rounding(
+    trained: Network, precision: str
+) -> None:
+    def embeddings(statistics: str, group_size: int) -> np.ndarray:
+        settings = {"group_size": group_size, "precision": precision}
+        arrays = predicted(trained, stratified(TABLE), statistics=statistics, **settings)
+        return arrays["embedding"]
+
+    def difference(statistics: str) -> float:
+        return float(np.abs(embeddings(statistics, 3) - embeddings(statistics, 12)).mean())
+
+    assert difference("experiment_exact") < 0.01 * difference("experiment")
+    one_group = np.abs(embeddings("experiment_exact", 12) - embeddings("experiment", 12))
+    assert one_group.mean() < 0.1 * difference("experiment")
 
 
 def test_the_network_is_left_with_its_weights_and_running_statistics(trained: Network) -> None:
@@ -176,7 +210,31 @@ def test_each_row_says_who_the_site_is(trained: Network, embeddings: bool) -> No
     assert ("embedding" in arrays) is embeddings
     assert (str(arrays["split"]), str(arrays["unit"])) == ("stratified", "site")
     assert int(arrays["classes"]) == CLASSES
+    assert int(arrays["experiments"]) == len(NAMES)
     assert all(array.dtype != object for array in arrays.values())
+
+
+@pytest.mark.parametrize(
+    ("split", "whole"),
+    [
+        (separated(TABLE), True),
+        (stratified(TABLE, unit="well"), True),
+        (stratified(TABLE, unit="site"), False),
+    ],
+    ids=["separated", "by well", "by site"],
+)
+def test_the_file_says_whether_test_wells_have_all_their_sites_on_the_test_side(
+    trained: Network, split: Split, whole: bool
+) -> None:
+    assert predicted(trained, split, embeddings=False)["whole_wells"].item() is whole
+
+
+def test_a_site_of_a_test_well_that_is_on_neither_side_makes_the_well_incomplete(
+    trained: Network,
+) -> None:
+    split = separated(TABLE)
+    few = Split(name="separated", unit="experiment", train=split.train, test=split.test[1:])
+    assert predicted(trained, few)["whole_wells"].item() is False
 
 
 def test_bf16_predictions_are_close_to_those_in_full_precision(trained: Network) -> None:
@@ -188,8 +246,29 @@ def test_bf16_predictions_are_close_to_those_in_full_precision(trained: Network)
 
 
 def test_unknown_statistics_list_the_known_ones(trained: Network) -> None:
-    with pytest.raises(ValueError, match="'plate'; choose one of training, experiment"):
+    with pytest.raises(ValueError, match="'plate'; choose one of training, experiment, exper"):
         predicted(trained, separated(TABLE), statistics="plate")
+
+
+def test_an_odd_number_of_sites_is_predicted_in_groups_of_two(trained: Network) -> None:
+    table, images = TABLE.iloc[1:].reset_index(drop=True), Noise(IMAGES.pixels[1:])
+    assert (table["experiment"] == "HUVEC-01").sum() == 11
+    arrays = predicted(trained, separated(table), table, images, group_size=2)
+    assert np.isfinite(arrays["embedding"]).all()
+
+
+def test_an_experiment_of_one_site_is_refused_where_it_would_have_to_be_normalised_by_itself(
+    trained: Network,
+) -> None:
+    rows = np.flatnonzero(TABLE["experiment"] != "U2OS-02").tolist()
+    table = TABLE.iloc[[*rows, len(TABLE) - 1]].reset_index(drop=True)
+    images = Noise(IMAGES.pixels[[*rows, len(TABLE) - 1]])
+    for statistics in ("experiment", "experiment_exact"):
+        with pytest.raises(ValueError, match=r"experiment U2OS-02 has 1 site; .* at least 2"):
+            predicted(trained, separated(table), table, images, statistics)
+    require_statistics(table, "training")
+    arrays = predicted(trained, separated(table), table, images, "training")
+    assert "U2OS-02" in arrays["experiment"]
 
 
 @given(n=st.integers(1, 300), group_size=st.integers(2, 64))
@@ -198,4 +277,10 @@ def test_groups_keep_the_order_and_differ_by_one_site_at_most(n: int, group_size
     sizes = [len(group) for group in groups]
     assert np.array_equal(np.concatenate(groups), np.arange(n))
     assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= 2 or n == 1
     assert n < group_size or group_size / 2 <= max(sizes) <= 1.5 * group_size + 1
+
+
+@given(n=st.integers(1, 300), group_size=st.integers(3, 64))
+def test_there_are_as_many_groups_as_come_closest_to_their_size(n: int, group_size: int) -> None:
+    assert len(equal_groups(np.arange(n), group_size)) == max(1, round(n / group_size))
