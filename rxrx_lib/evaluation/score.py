@@ -59,13 +59,13 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
         name says otherwise; a number that does not apply to the run is absent.
 
         ``split``, ``unit``; ``classes`` (K, of the siRNA head), ``test_sites``, ``test_wells``,
-        ``test_classes`` and ``test_experiments`` (those that occur);
+        ``test_wells_treatments``, ``test_classes`` and ``test_experiments`` (those that occur);
         ``accuracy`` (micro, all classes), ``accuracy_macro``, ``accuracy_treatments``,
         ``accuracy_controls`` (positive and EMPTY), ``accuracy_wells`` (per well, its sites' kept
         logits summed as in `well_accuracy`; absent where a test well has a site that is not on
         the test side), ``accuracy_top5`` (where five classes or all were kept);
         ``by_experiment`` and ``by_cell_type``, dicts; ``chance_accuracy`` (100/K) and
-        ``majority_accuracy`` (the best constant answer).
+        ``majority_accuracy`` (the best constant answer) and ``majority_accuracy_treatments``.
 
         Stratified runs: ``batch_classification_accuracy`` (the head that was trained along) and
         ``line_uniform`` (100/E, E the experiments that the head can name). With embeddings also
@@ -205,6 +205,7 @@ def _counts(arrays: Arrays, test: Arrays) -> dict[str, Any]:
         "classes": int(arrays["classes"]),
         "test_sites": int(test["site_id"].size),
         "test_wells": int(np.unique(test["well_id"]).size),
+        "test_wells_treatments": int(np.unique(test["well_id"][_treatment(test)]).size),
         "test_classes": int(np.unique(test["sirna_id"]).size),
         "test_experiments": int(np.unique(test["experiment"]).size),
     }
@@ -219,10 +220,12 @@ def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
         "chance_accuracy": uniform_line(classes),
         "majority_accuracy": majority_line(truth),
     }
-    treatment = test["well_type"] == "treatment"
+    treatment = _treatment(test)
     for name, rows in (("accuracy_treatments", treatment), ("accuracy_controls", ~treatment)):
         if rows.any():
             metrics[name] = perturbation_accuracy(truth[rows], predicted[rows])
+    if treatment.any():
+        metrics["majority_accuracy_treatments"] = majority_line(truth[treatment])
     best = min(TOP, classes)
     if top.shape[1] >= best:
         metrics["accuracy_top5"] = top_accuracy(truth, top, best)
@@ -230,6 +233,10 @@ def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
         by_group = accuracy_by(test[group], truth, predicted)
         metrics[f"by_{group}"] = {name: each.accuracy for name, each in by_group.items()}
     return metrics
+
+
+def _treatment(rows: Arrays) -> NDArray[np.bool_]:
+    return np.asarray(rows["well_type"] == "treatment")
 
 
 def _experiment_head(test: Arrays, experiments: int) -> dict[str, Any]:

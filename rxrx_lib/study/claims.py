@@ -104,8 +104,9 @@ def verdict_claim(verdict: Verdict) -> str:
             f"{title}: AdaBN minus baseline is {signed(found.mean)} points"
             f"{_spread(found, signed)}; {verdict.high:g} either way are allowed. {outcome}.{doubt}"
         )
+    sites = {"all": "test sites", "treatments": "treatments' test sites"}[verdict.among]
     return (
-        f"{title}: {found.mean:.1f}{PERCENT} of the test sites are named correctly"
+        f"{title}: {found.mean:.1f}{PERCENT} of the {sites} are named correctly"
         f"{_spread(found, '{:.1f}'.format)}; a constant answer reaches "
         f"{verdict.expected:.1f}{PERCENT}, and up to {verdict.high:.1f}{PERCENT} may be luck. "
         f"{outcome}."

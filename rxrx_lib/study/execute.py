@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import CancelledError, Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +134,12 @@ def run_many(
 
 
 def _reported(run: Future[str], spec: RunSpec, progress: Progress) -> BaseException | None:
-    progress.finished(str(spec), run.exception())
-    return run.exception()
+    try:
+        error = run.exception()
+    except CancelledError:
+        error = RuntimeError("the cluster gave it up; the same command goes on with it")
+    progress.finished(str(spec), error)
+    return error
 
 
 def resolve_device(device: str) -> str:

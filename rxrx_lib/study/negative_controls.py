@@ -38,6 +38,9 @@ class Verdict:
     """What nothing but chance would show: a constant answer's accuracy, or no difference."""
     low: float
     high: float
+    among: str = "all"
+    """Which test sites: ``all`` or ``treatments``, among which a leak could hide behind controls
+    that are named less often than by a constant answer."""
 
     @property
     def holds(self) -> bool:
@@ -91,20 +94,26 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
         )
     for control in ("labels_shuffled", "phenotypes_off"):
         chosen = controls[control]
-        values = replicate_values(chosen, "baseline", "separated", "accuracy")
-        if values:
-            line = float(chosen["majority_accuracy"].mean())
-            deviation = _binomial_sd(line, int(chosen["test_wells"].sum()))
-            found.append(
-                Verdict(
-                    control=control,
-                    found=t_interval(list(values.values())),
-                    expected=line,
-                    low=0.0,
-                    high=line + CHANCE_DEVIATIONS * deviation,
-                )
-            )
+        for among, ending in (("all", ""), ("treatments", "_treatments")):
+            values = replicate_values(chosen, "baseline", "separated", f"accuracy{ending}")
+            if values:
+                line = float(chosen[f"majority_accuracy{ending}"].mean())
+                wells = int(chosen[f"test_wells{ending}"].sum())
+                found.append(_chance_verdict(control, among, list(values.values()), line, wells))
     return found
+
+
+def _chance_verdict(
+    control: str, among: str, values: list[float], line: float, wells: int
+) -> Verdict:
+    return Verdict(
+        control=control,
+        among=among,
+        found=t_interval(values),
+        expected=line,
+        low=0.0,
+        high=line + CHANCE_DEVIATIONS * _binomial_sd(line, wells),
+    )
 
 
 def _controls(results: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -28,7 +28,7 @@ BESIDE_TABLE1: Cells = {
     "macro_separated": ("separated", "accuracy_macro"),
     "macro_stratified": ("stratified_by_site", "accuracy_macro"),
     "wells_separated": ("separated", "accuracy_wells"),
-    "wells_stratified": ("stratified_by_site", "accuracy_wells"),
+    "wells_stratified_by_well": ("stratified_by_well", "accuracy_wells"),
     "batch_probe_linear": ("stratified_by_site", "batch_probe_linear"),
     "batch_probe_mlp": ("stratified_by_site", "batch_probe_mlp"),
     "cell_type_probe": ("stratified_by_site", "cell_type_probe"),

@@ -103,6 +103,7 @@ def test_the_score_of_twelve_sites_by_hand() -> None:
             "classes": 6,
             "test_sites": 12,
             "test_wells": 6,
+            "test_wells_treatments": 3,
             "test_classes": 4,
             "test_experiments": 2,
             "accuracy": 100 * 7 / 12,
@@ -112,6 +113,7 @@ def test_the_score_of_twelve_sites_by_hand() -> None:
             "accuracy_wells": 100 * 5 / 6,
             "chance_accuracy": 100 / 6,
             "majority_accuracy": 100 * 4 / 12,
+            "majority_accuracy_treatments": 100 * 4 / 6,
         }
     )
 

@@ -57,12 +57,23 @@ def table1_results(replicates: int = 3) -> pd.DataFrame:
 
 
 def control_results(
-    *, baseline: float, adabn: float, shuffled: float = 3.0, without_phenotypes: float = 3.0
+    *,
+    baseline: float,
+    adabn: float,
+    shuffled: float = 3.0,
+    without_phenotypes: float = 3.0,
+    treatments: float = 1.0,
 ) -> pd.DataFrame:
     """Return the negative controls' results, three replicates, a constant answer giving 4 %."""
     rows = []
     for replicate in REPLICATES:
-        beside = {"majority_accuracy": 4.0, "test_wells": 200}
+        beside = {
+            "majority_accuracy": 4.0,
+            "test_wells": 200,
+            "accuracy_treatments": treatments,
+            "majority_accuracy_treatments": 2.0,
+            "test_wells_treatments": 100,
+        }
         for method, accuracy in (("baseline", baseline), ("adabn", adabn)):
             rows.append(row(method, "separated", replicate, accuracy, **beside, technical=0.0))
         rows.append(row("baseline", "separated", replicate, shuffled, **beside, labels="shuffled"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -139,6 +140,8 @@ def test_a_control_at_chance_says_what_a_constant_answer_reaches(mean: float, ou
         "6.0, 3 replicates); a constant answer reaches 4.0 %, and up to 5.0 % may be luck. "
         f"{outcome}"
     )
+    among_treatments = dataclasses.replace(verdict, among="treatments")
+    assert "of the treatments' test sites are named correctly" in verdict_claim(among_treatments)
 
 
 def test_a_control_of_one_replicate_gives_no_interval() -> None:

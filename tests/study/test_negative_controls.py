@@ -14,9 +14,9 @@ from tests.study.handmade import REPLICATES, control_results
 HIGHEST = 4 + 3 * 100 * math.sqrt(0.04 * 0.96 / 600)
 
 
-def judged(**values: float) -> dict[str, Verdict]:
+def judged(among: str = "all", **values: float) -> dict[str, Verdict]:
     results = control_results(**({"baseline": 50.0, "adabn": 50.0} | values))
-    return {verdict.control: verdict for verdict in verdicts(results)}
+    return {v.control: v for v in verdicts(results) if v.among == among}
 
 
 def test_all_three_controls_are_judged() -> None:
@@ -51,10 +51,18 @@ def test_nothing_to_learn_may_give_three_deviations_above_a_constant_answer(
     assert verdict.expected == 4.0
 
 
+def test_a_leak_among_treatments_shows_though_all_sites_look_like_chance() -> None:
+    leaking = {"shuffled": 4.0, "treatments": 12.0}
+    assert judged(**leaking)["labels_shuffled"].holds
+    verdict = judged("treatments", **leaking)["labels_shuffled"]
+    assert verdict.high == pytest.approx(2 + 3 * 100 * math.sqrt(0.02 * 0.98 / 300))
+    assert not verdict.holds
+
+
 def test_only_controls_that_were_run_are_judged() -> None:
     results = control_results(baseline=50.0, adabn=50.0)
     shuffled = results[results["labels"] == "shuffled"]
-    assert [verdict.control for verdict in verdicts(shuffled)] == ["labels_shuffled"]
+    assert {verdict.control for verdict in verdicts(shuffled)} == {"labels_shuffled"}
     assert verdicts(pd.DataFrame([])) == []
 
 
