@@ -3,7 +3,7 @@
 #   make book [PROFILE=demo]   simulate, train, execute the notebooks, build the HTML book
 #   make test                  lint, types, unit tests, and the smoke profile of the whole path
 #
-# Both set up .venv first, and do only what is missing.
+# Both set up .venv first. `make book` does only what is missing.
 
 PROFILE ?= demo
 PYTHON ?= python3
