@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import signal
 from collections.abc import Callable, Iterator
@@ -97,7 +98,11 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
 
 
 def _prepare_worker() -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the parent: it stops workers."""
+    """Leave Ctrl-C, which reaches every process of a terminal, to the parent: it stops workers.
+
+    torch is loaded here, so that its seconds do not count as a worker's first run's.
+    """
+    importlib.import_module("torch")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A worker that is being stopped reports lost connections as errors; a run's own error travels
     # in its future.
