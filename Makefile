@@ -35,6 +35,7 @@ lint: $(READY)
 	    || exit 1; \
 	done
 	$(BIN)/ruff check _build/lint
+	$(BIN)/ruff format --check --line-length 72 _build/lint  # no wider than the page shows
 
 types: $(READY)
 	$(BIN)/mypy
