@@ -83,7 +83,7 @@ def _add_screen_commands(commands: Commands) -> None:
     splits = _command(commands, "splits", _splits, "write a screen's splits as CSV")
     splits.add_argument("dir", type=Path)
     splits.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    splits.add_argument("--seed", type=int, default=0, metavar="S", help="of the stratified ones")
+    splits.add_argument("--seed", type=int, default=0, metavar="S", help="of the drawn ones")
 
 
 def _add_study_commands(commands: Commands) -> None:
@@ -159,18 +159,11 @@ def _pack(asked: argparse.Namespace) -> int:
 
 def _splits(asked: argparse.Namespace) -> int:
     from rxrx_lib.data import metadata
-    from rxrx_lib.data.splits import separated, stratified, write_csv
+    from rxrx_lib.data.split_files import write_all
 
-    table = metadata.load(asked.dir)
-    made = {
-        "separated": separated(table),
-        "stratified_by_site": stratified(table, seed=asked.seed, unit="site"),
-        "stratified_by_well": stratified(table, seed=asked.seed, unit="well"),
-    }
-    for name, split in made.items():
-        path = asked.out / f"{name}.csv"
-        write_csv(split, table, path)
-        print(path)
+    made = write_all(metadata.load(asked.dir), asked.out, seed=asked.seed)
+    for name, path in made.items():
+        print(path if isinstance(path, Path) else f"{name} is not written: {path}")
     return DONE
 
 

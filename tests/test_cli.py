@@ -167,7 +167,7 @@ def test_simulate_pack_check_and_splits_go_together(
     import dataclasses
 
     screen = ScreenSpec(
-        experiments=(("HUVEC", 1, 1),), treatments_per_plate=1, positive_controls=0, sites=1
+        experiments=(("HUVEC", 1, 1),), treatments_per_plate=1, positive_controls=0, sites=2
     )
     small = dataclasses.replace(PROFILE, name="small", screen=screen)
     monkeypatch.setitem(PROFILES, "small", small)
@@ -184,6 +184,8 @@ def test_simulate_pack_check_and_splits_go_together(
         "stratified_by_site.csv",
         "stratified_by_well.csv",
     ]
+    assert "wilds_official is not written: dataset marks no test experiment" in out
+    assert "few_experiments_HUVEC is not written: n is 3; expected 1 to 1" in out
 
 
 def test_check_prints_one_line_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from rxrx_lib.data import metadata, packed_store, png_tree
+from rxrx_lib.data import metadata, packed_store, png_tree, variants
 
 # The columns that name a site's files: a row with a fault elsewhere still has its pictures. A
 # site_id is at fault where it contradicts them, so that they may be wrong.
 NAMING_COLUMNS = ("experiment", "plate", "well", "site")
-Outcome = png_tree.Pixels | png_tree.ImageError
+# A PNG, and its pixels or what is wrong with it.
+Outcome = tuple[Path, png_tree.Pixels | png_tree.ImageError]
 
 
 def check(root: Path | str, workers: int = 1) -> list[str]:
@@ -43,33 +44,33 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
     it has both, they must hold the same pixels.
     """
     try:
-        table = metadata.read_text(root)
+        source = variants.find_source(root)
     except metadata.MetadataError as error:
         return error.faults
-    found = metadata.examine(table)
+    found = source.examine()
     lines = [fault.text for fault in found]
     packed = packed_store.is_packed(root)
     content = None
-    if (Path(root) / png_tree.FOLDER).is_dir():
-        faults, content = _pictures(_certain_sites(table, found, root), workers)
+    folders = png_tree.picture_folders(root)
+    if any(folder.is_dir() for folder in folders):
+        naming = NAMING_COLUMNS if len(folders) == 1 else (*NAMING_COLUMNS, "dataset")
+        sites = _certain_sites(source.sites(), found, naming)
+        faults, content = _pictures(png_tree.find_sites(sites, root), workers)
         lines += faults
     elif not packed:
-        lines.append(_no_pictures(root))
+        lines.append(_no_pictures(root, source.kaggle))
     if packed and not found:
         lines += _store_faults(root, content)
     return lines
 
 
 def _certain_sites(
-    table: pd.DataFrame, found: Sequence[metadata.Fault], root: Path | str
-) -> list[str]:
-    """Return the paths of the sites of which it is certain where their pictures are."""
-    if not set(NAMING_COLUMNS) <= set(table.columns):
-        return []
-    doubtful = {fault.row for fault in found if fault.column in (*NAMING_COLUMNS, "site_id")}
-    complete = (table[list(NAMING_COLUMNS)] != "").all(axis="columns")
-    certain = complete & ~pd.Series(range(len(table)), index=table.index).isin(doubtful)
-    return png_tree.site_paths(table[certain], root)
+    sites: pd.DataFrame, found: Sequence[metadata.Fault], naming: Sequence[str]
+) -> pd.DataFrame:
+    """Return the sites of which it is certain where their pictures are."""
+    at_fault = {fault.row for fault in found if fault.column in (*naming, *variants.NAMES)}
+    complete = (sites[list(naming)] != "").all(axis="columns")
+    return sites[complete & ~sites.index.isin(at_fault)]
 
 
 def _pictures(sites: list[str], workers: int) -> tuple[list[str], str | None]:
@@ -78,42 +79,47 @@ def _pictures(sites: list[str], workers: int) -> tuple[list[str], str | None]:
     The faults come in the sites' order: a PNG that is missing, broken or unlike most.
     """
     distinct = list(dict.fromkeys(sites))
-    outcomes: list[int | str] = []
+    layout = png_tree.find_layout(distinct)
+    outcomes: list[tuple[Path, int | str]] = []
     digest = hashlib.sha256()
     with ThreadPoolExecutor(workers) as threads:
         for start in range(0, len(distinct), packed_store.SITES_AT_ONCE):
             some = distinct[start : start + packed_store.SITES_AT_ONCE]
-            for outcome in (one for site in threads.map(_decoded, some) for one in site):
+            decoded = threads.map(lambda site: _decoded(site, layout), some)
+            for path, outcome in (one for site in decoded for one in site):
                 if isinstance(outcome, png_tree.ImageError):
-                    outcomes.append(str(outcome))
+                    outcomes.append((path, str(outcome)))
                 else:
-                    outcomes.append(len(outcome))
+                    outcomes.append((path, outcome.shape[-1]))
                     digest.update(outcome.tobytes())
-    sizes = Counter(outcome for outcome in outcomes if isinstance(outcome, int))
+    sizes = Counter(outcome for _, outcome in outcomes if isinstance(outcome, int))
     expected = max(sizes, key=lambda size: sizes[size], default=0)
-    paths = (png_tree.channel_path(s, channel) for s in distinct for channel in png_tree.CHANNELS)
     faults = [
         outcome if isinstance(outcome, str) else png_tree.size_fault(path, outcome, expected)
-        for path, outcome in zip(paths, outcomes, strict=True)
+        for path, outcome in outcomes
         if outcome != expected
     ]
     return faults, None if faults else digest.hexdigest()
 
 
-def _decoded(site: str) -> list[Outcome]:
+def _decoded(site: str, layout: png_tree.Layout) -> list[Outcome]:
     """Return the pixels, or else the fault, of each of a site's PNGs."""
     outcomes: list[Outcome] = []
-    for channel in png_tree.CHANNELS:
+    for path in layout.paths(site):
         try:
-            outcomes.append(png_tree.decode(png_tree.channel_path(site, channel)))
+            outcomes.append((path, png_tree.decode(path, layout.kind)))
         except png_tree.ImageError as error:
-            outcomes.append(error)
+            outcomes.append((path, error))
     return outcomes
 
 
-def _no_pictures(root: Path | str) -> str:
+def _no_pictures(root: Path | str, kaggle: bool) -> str:
     images, store = Path(root) / png_tree.FOLDER, Path(root) / packed_store.MANIFEST.parent
-    return f"{images} is missing; expected the screen's PNGs there, or its packed store in {store}."
+    elsewhere = ", or in train and test beside it" if kaggle else ""
+    return (
+        f"{images} is missing; expected the screen's PNGs there{elsewhere}, or its packed store in "
+        f"{store}."
+    )
 
 
 def _store_faults(root: Path | str, pictures: str | None) -> list[str]:
@@ -127,5 +133,6 @@ def _store_faults(root: Path | str, pictures: str | None) -> list[str]:
     if content != store.content_sha256:
         reason = "its pixels differ from those that were packed"
     elif pictures not in (None, content):
-        reason = f"it was packed from other pictures than those in {png_tree.FOLDER}"
+        folders = " and ".join(folder.name for folder in png_tree.picture_folders(root))
+        reason = f"it was packed from other pictures than those in {folders}"
     return [packed_store.store_fault(store.path, reason)] if reason else []

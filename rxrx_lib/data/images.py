@@ -23,17 +23,19 @@ Images = PngTree | PackedImages
 
 
 def open_images(root: Path | str) -> Images:
-    """Open the images of a screen: the packed store where there is one, else the PNG tree.
+    """Open the images of a screen: the packed store where there is one, else the PNGs.
 
-    The result has `sites` (N), `image_size` (pixels) and
+    The result has `sites` (N), `image_size` (pixels), `channels` and
     `read(rows, channels=None) -> uint8 (B, C, H, W)`: `rows` are positions in the metadata's
-    order, in any order and repeated at will; `channels` count from 1 to 6 and come in the order
-    asked for (default: all six). It can be pickled, and several processes can read at once.
+    order, in any order and repeated at will; `channels` count from 1 and come in the order asked
+    for (default: all that the screen has, 1 to 6, or 1 to 3 in RxRx1-WILDS). It can be pickled,
+    and several processes can read at once.
 
     Parameters
     ----------
     root : path
-        Folder of the screen, with `metadata.csv`.
+        Folder of the screen, with its metadata. The PNGs lie in `images`; Kaggle's in `train` and
+        `test`, there or beside it.
 
     Returns
     -------
@@ -45,8 +47,9 @@ def open_images(root: Path | str) -> Images:
         If the metadata has faults.
     ImageError
         If the store does not belong to the metadata, or no PNG can be read. `read` raises it for
-        a PNG that is missing, broken, of another size or not 8-bit grey; it reads only the
-        channels asked for, so others may be absent. ValueError for rows and channels out of range.
+        a PNG that is missing, damaged, of another size or not 8-bit grey (or colour, in
+        RxRx1-WILDS); it reads only the channels asked for, so others may be absent. ValueError
+        for rows and channels that the screen does not have.
     """
     table = metadata.load(root)
     if packed_store.is_packed(root):

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.utils.data import DataLoader, Dataset
 
 from rxrx_lib.data.images import Images
 from rxrx_lib.data.randomness import generator
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset
 
 Rows = npt.NDArray[np.int64]
 Plan = npt.NDArray[np.int64]
@@ -119,8 +121,13 @@ def minibatches(
     pixels : uint8 tensor (B, 6, H, W)
         Their images.
     """
+    # Not at the top: a plan needs no torch, which takes a second and 400 MB to import.
+    import torch
+    from torch.utils.data import DataLoader
+
+    steps = cast("Dataset[tuple[Rows, torch.Tensor]]", _Steps(images, plan))
     loader = DataLoader(
-        _Steps(images, plan),
+        steps,
         batch_size=None,
         collate_fn=_unchanged,
         num_workers=workers,
@@ -131,7 +138,7 @@ def minibatches(
 
 
 @dataclass(frozen=True)
-class _Steps(Dataset[tuple[Rows, torch.Tensor]]):
+class _Steps:
     """The plan as a map-style dataset: one item a step."""
 
     images: Images
@@ -141,6 +148,8 @@ class _Steps(Dataset[tuple[Rows, torch.Tensor]]):
         return len(self.plan)
 
     def __getitem__(self, step: int) -> tuple[Rows, torch.Tensor]:
+        import torch
+
         rows = np.ravel(self.plan[step])
         return rows, torch.from_numpy(self.images.read(rows))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +25,13 @@ STORE = Path("packed", "images.b2nd")
 MANIFEST = Path("packed", "manifest.json")
 CODEC = "blosc2 LZ4 level 5 with bitshuffle"
 SITES_AT_ONCE = 32
+# What blosc2 raises for a file that is not as it was written.
+DAMAGED = (OSError, RuntimeError, ValueError, TypeError, ArithmeticError, LookupError)
 
 
 @dataclass(frozen=True)
 class PackedImages:
-    """The packed store: one Blosc2 array (N, 6, H, W), one chunk a site.
+    """The packed store: one Blosc2 array (N, C, H, W), one chunk a site.
 
     Attributes
     ----------
@@ -38,32 +41,37 @@ class PackedImages:
         N, and H = W in pixels.
     content_sha256 : str
         SHA-256 of the raw pixels in row order: the identity of the pictures.
+    channels : tuple of int
+        The channels that the screen has.
     """
 
     path: str
     sites: int
     image_size: int
     content_sha256: str
+    channels: tuple[int, ...] = CHANNELS
 
     def read(self, rows: Rows, channels: Sequence[int] | None = None) -> Pixels:
         """Read sites; see `open_images`."""
-        positions, wanted = png_tree.asked_rows(rows, self.sites), png_tree.asked_channels(channels)
+        positions = png_tree.asked_rows(rows, self.sites)
+        wanted = png_tree.asked_channels(channels, self.channels)
         shape = (len(positions), len(wanted), self.image_size, self.image_size)
         pixels = np.empty(shape, np.uint8)
         array = _opened(self.path, self.content_sha256, os.getpid())
         # A whole chunk straight into place is three times as fast as slicing the array.
-        whole = np.empty((len(CHANNELS), *shape[2:]), np.uint8)
+        whole = np.empty((len(self.channels), *shape[2:]), np.uint8)
+        places = [self.channels.index(channel) for channel in wanted]
         try:
             for site, row in zip(pixels, positions, strict=True):
                 array.schunk.decompress_chunk(int(row), dst=whole)
-                site[:] = whole if wanted == CHANNELS else whole[[c - 1 for c in wanted]]
-        except RuntimeError as error:
+                site[:] = whole if wanted == self.channels else whole[places]
+        except DAMAGED as error:
             raise ImageError(store_fault(self.path, str(error))) from error
         return pixels
 
 
 def pack(root: Path | str, workers: int = 1) -> Path:
-    """Copy the PNG tree of a screen into its packed store, replacing an older one.
+    """Copy the PNGs of a screen into its packed store, replacing an older one.
 
     Parameters
     ----------
@@ -75,8 +83,8 @@ def pack(root: Path | str, workers: int = 1) -> Path:
     Returns
     -------
     Path
-        The manifest: shape, channels, codec, and the SHA-256 of the raw pixels and of
-        `metadata.csv`. It appears last; a killed run leaves no store, or the older one.
+        The manifest: shape, channels, codec, and the SHA-256 of the raw pixels and of the
+        metadata. It appears last; a killed run leaves no store, or the older one.
 
     Raises
     ------
@@ -84,15 +92,15 @@ def pack(root: Path | str, workers: int = 1) -> Path:
         If the screen has a fault (`check` lists all); the older store stays then.
     """
     tree = png_tree.open_tree(metadata.load(root), root)
-    packed_from = _metadata_sha256(root)
-    shape = (tree.sites, len(CHANNELS), tree.image_size, tree.image_size)
+    packed_from = metadata.sha256(root)
+    shape = (tree.sites, len(tree.channels), tree.image_size, tree.image_size)
     manifest = Path(root) / MANIFEST
     with atomic.replacing(Path(root) / STORE) as temporary:
         content = _write_array(temporary, shape, _blocks(tree, workers))
         manifest.unlink(missing_ok=True)
     described = {
         "shape": shape,
-        "channels": CHANNELS,
+        "channels": tree.channels,
         "codec": CODEC,
         "content_sha256": content,
         "metadata_sha256": packed_from,
@@ -109,22 +117,31 @@ def is_packed(root: Path | str) -> bool:
 def open_packed(root: Path | str) -> PackedImages:
     """Open the packed store, and make sure that it was made from today's metadata."""
     path = Path(root) / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        sites, _, _, image_size = shape = manifest["shape"]
-        content = manifest["content_sha256"]
-        packed_from = manifest["metadata_sha256"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ImageError(store_fault(str(path), f"{error!r}")) from error
-    if packed_from != _metadata_sha256(root):
-        reason = f"it was packed from another {metadata.FILE_NAME} than the one beside it"
-        raise ImageError(store_fault(str(Path(root) / STORE), reason))
-    images = PackedImages(str(Path(root) / STORE), sites, image_size, content)
-    array = _opened(images.path, content, os.getpid())
-    if list(array.shape) != shape:
-        reason = f"it has the shape {list(array.shape)}, its manifest says {shape}"
+    images, packed_from = _described(path)
+    if packed_from != metadata.sha256(root):
+        reason = "it was packed from other metadata than lies beside it"
+        raise ImageError(store_fault(images.path, reason))
+    array = _opened(images.path, images.content_sha256, os.getpid())
+    shape = (images.sites, len(images.channels), images.image_size, images.image_size)
+    if array.shape != shape or array.dtype != np.uint8:
+        reason = f"it holds {array.dtype} {array.shape}, its manifest says uint8 {shape}"
         raise ImageError(store_fault(images.path, reason))
     return images
+
+
+def _described(manifest: Path) -> tuple[PackedImages, str]:
+    """Return the store that a manifest describes, and the SHA-256 of its metadata."""
+    try:
+        described = json.loads(manifest.read_text(encoding="utf-8"))
+        sites, held, height, width = map(operator.index, described["shape"])
+        channels = tuple(map(operator.index, described["channels"]))
+        content, packed_from = str(described["content_sha256"]), described["metadata_sha256"]
+        if channels != CHANNELS[:held] or height != width:
+            raise ValueError(f"channels {channels} of shape {described['shape']}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(store_fault(str(manifest), f"{error!r}")) from error
+    images = PackedImages(str(manifest.with_name(STORE.name)), sites, height, content, channels)
+    return images, str(packed_from)
 
 
 def content_sha256(images: PngTree | PackedImages) -> str:
@@ -136,12 +153,15 @@ def content_sha256(images: PngTree | PackedImages) -> str:
 
 
 def store_fault(path: str, reason: str) -> str:
-    """Return the sentence about a packed store that is damaged or out of date."""
-    return f"{path} cannot be used ({reason}); expected the screen's packed store: pack it again."
+    """Return the sentence about a file of a packed store that is damaged or out of date."""
+    folders = png_tree.picture_folders(Path(path).parents[1])
+    remedy = "pack" if any(folder.is_dir() for folder in folders) else "fetch"
+    expected = "expected the screen's packed store"
+    return f"{path} cannot be used ({reason}); {expected}: {remedy} it again."
 
 
 def _blocks(images: PngTree | PackedImages, workers: int) -> Iterator[Pixels]:
-    """Yield all sites in order, (≤ SITES_AT_ONCE, 6, H, W) at a time, so memory stays bounded."""
+    """Yield all sites in order, (≤ SITES_AT_ONCE, C, H, W) at a time, so memory stays bounded."""
     with ThreadPoolExecutor(workers) as threads:
         for start in range(0, images.sites, SITES_AT_ONCE):
             rows = range(start, min(start + SITES_AT_ONCE, images.sites))
@@ -176,10 +196,10 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterator[Pixels]) -
 def _opened(path: str, content: str, process: int) -> blosc2.NDArray:
     """Open the packed array once a process, and anew when it has been packed anew."""
     try:
-        return blosc2.open(path, mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
-    except (OSError, RuntimeError) as error:
+        array = blosc2.open(path, mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
+    except DAMAGED as error:
         raise ImageError(store_fault(path, str(error))) from error
-
-
-def _metadata_sha256(root: Path | str) -> str:
-    return hashlib.sha256((Path(root) / metadata.FILE_NAME).read_bytes()).hexdigest()
+    # A damaged head can make it look like another kind of store.
+    if not isinstance(array, blosc2.NDArray):
+        raise ImageError(store_fault(path, f"it holds a {type(array).__name__}"))
+    return array

@@ -1,11 +1,13 @@
-"""The release's own form of the pixels: one 8-bit grey PNG for each channel of each site.
+"""The published forms of the pixels: folders of PNGs.
+
+The release and Kaggle have one grey PNG for each channel of each site; RxRx1-WILDS has one in
+colour for the first three channels. Kaggle keeps training and test experiments in two folders.
 
 Shapes: N sites of the screen in the metadata's order, B sites asked for, C channels, H = W.
 """
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,24 +16,77 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
-Pixels = npt.NDArray[np.uint8]
+from rxrx_lib.data.png_file import COLOUR, GREY, ImageError, Kind, Pixels, decode, size_fault
+
+__all__ = [
+    "CHANNELS",
+    "FOLDER",
+    "RELEASE",
+    "WILDS",
+    "ImageError",
+    "Layout",
+    "Pixels",
+    "PngTree",
+    "Rows",
+    "asked_channels",
+    "asked_rows",
+    "channel_path",
+    "decode",
+    "find_layout",
+    "find_sites",
+    "open_tree",
+    "picture_folders",
+    "site_paths",
+    "size_fault",
+]
+
 Rows = Sequence[int] | npt.NDArray[np.integer]
 
 FOLDER = "images"
 CHANNELS = (1, 2, 3, 4, 5, 6)
-# The chunk that closes every PNG; a file cut just before it still decodes without complaint.
-PNG_END = b"IEND\xaeB`\x82"
+# Kaggle's folders, named like the entries of `dataset`: in `images` or beside each other.
+SIDES = ("train", "test")
 
 
-class ImageError(ValueError):
-    """A picture or a packed store that cannot be used; the message names the file."""
+@dataclass(frozen=True)
+class Layout:
+    """Which PNGs a site has: one in colour, or else one in grey for each channel.
+
+    Attributes
+    ----------
+    kind : Kind
+        What each holds.
+    channels : tuple of int
+        The channels that a site has.
+    """
+
+    kind: Kind
+    channels: tuple[int, ...]
+
+    def paths(self, site_path: str) -> list[Path]:
+        """Return the PNGs of a site from `site_paths`."""
+        if self.kind == COLOUR:
+            return [Path(f"{site_path}.png")]
+        return [channel_path(site_path, channel) for channel in self.channels]
+
+    def read(self, site_path: str, channels: Sequence[int]) -> list[tuple[Path, Pixels]]:
+        """Return the PNG and the pixels (H, W) of each channel asked for."""
+        if self.kind == COLOUR:
+            (path,) = self.paths(site_path)
+            picture = decode(path, COLOUR)
+            return [(path, picture[self.channels.index(channel)]) for channel in channels]
+        paths = [channel_path(site_path, channel) for channel in channels]
+        return [(path, decode(path)) for path in paths]
+
+
+RELEASE = Layout(GREY, CHANNELS)
+WILDS = Layout(COLOUR, CHANNELS[:3])
 
 
 @dataclass(frozen=True)
 class PngTree:
-    """The release's PNGs.
+    """A screen's PNGs.
 
     Attributes
     ----------
@@ -39,92 +94,99 @@ class PngTree:
         Each site's path up to the channel, as `site_paths` gives it.
     image_size : int
         H and W in pixels.
+    layout : Layout
+        Which PNGs each site has.
     """
 
     paths: tuple[str, ...]
     image_size: int
+    layout: Layout = RELEASE
 
     @property
     def sites(self) -> int:
         """Number of sites N."""
         return len(self.paths)
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels that the screen has."""
+        return self.layout.channels
+
     def read(self, rows: Rows, channels: Sequence[int] | None = None) -> Pixels:
         """Read sites; see `open_images`."""
-        positions, wanted = asked_rows(rows, self.sites), asked_channels(channels)
+        positions = asked_rows(rows, self.sites)
+        wanted = asked_channels(channels, self.channels)
         shape = (len(positions), len(wanted), self.image_size, self.image_size)
-        pixels = np.empty(shape, np.uint8)
-        for site, row in zip(pixels, positions, strict=True):
-            for picture, channel in zip(site, wanted, strict=True):
-                picture[:] = self._decode(channel_path(self.paths[row], channel))
-        return pixels
-
-    def _decode(self, path: Path) -> Pixels:
-        picture = decode(path)
-        if len(picture) != self.image_size:
-            raise ImageError(size_fault(path, len(picture), self.image_size))
-        return picture
+        read = np.empty(shape, np.uint8)
+        for site, row in zip(read, positions, strict=True):
+            pictures = self.layout.read(self.paths[row], wanted)
+            for place, (path, pixels) in zip(site, pictures, strict=True):
+                if len(pixels) != self.image_size:
+                    raise ImageError(size_fault(path, len(pixels), self.image_size))
+                place[:] = pixels
+        return read
 
 
 def open_tree(table: pd.DataFrame, root: Path | str) -> PngTree:
-    """Open the PNG tree; the first PNG that can be read tells the image size."""
-    paths = site_paths(table, root)
+    """Open the PNGs; the first that can be read tells the image size."""
+    sites = find_sites(table, root)
+    layout = find_layout(sites)
     first_fault = None
-    for path in paths:
-        for channel in CHANNELS:
+    for site in sites:
+        for path in layout.paths(site):
             try:
-                return PngTree(tuple(paths), len(decode(channel_path(path, channel))))
+                return PngTree(tuple(sites), decode(path, layout.kind).shape[-1], layout)
             except ImageError as error:
                 first_fault = first_fault or error
     raise first_fault or ImageError(f"{root} has no sites; expected at least one.")
 
 
+def find_layout(sites: Sequence[str]) -> Layout:
+    """Return the layout of the first PNG that is there, or else the release's."""
+    for site in sites:
+        for layout in (RELEASE, WILDS):
+            if any(path.exists() for path in layout.paths(site)):
+                return layout
+    return RELEASE
+
+
 def site_paths(table: pd.DataFrame, root: Path | str) -> list[str]:
-    """Return each site's path up to the channel, such as `…/HUVEC-01/Plate1/B02_s1`."""
-    columns = [table[column].astype(str) for column in ("experiment", "plate", "well", "site")]
-    return [
-        os.path.join(root, FOLDER, experiment, f"Plate{plate}", f"{well}_s{site}")
-        for experiment, plate, well, site in zip(*columns, strict=True)
-    ]
+    """Return each site's path up to the channel, such as `…/HUVEC-01/Plate1/B02_s1`.
+
+    In the release's layout, whatever lies in `root`; `find_sites` looks.
+    """
+    return _site_paths(table, [os.path.join(root, FOLDER)] * len(table))
+
+
+def find_sites(table: pd.DataFrame, root: Path | str) -> list[str]:
+    """Return each site's path up to the channel, in the folders that there are."""
+    folders = picture_folders(root)
+    if len(folders) == 1:
+        return site_paths(table, root)
+    of_side = {folder.name: str(folder) for folder in folders}
+    # What RxRx1-WILDS calls val is the release's and Kaggle's test.
+    return _site_paths(table, [of_side.get(side, of_side["test"]) for side in table["dataset"]])
+
+
+def picture_folders(root: Path | str) -> list[Path]:
+    """Return where the experiments lie: in `images`, or in Kaggle's two folders."""
+    images = Path(root, FOLDER)
+    parent = images if images.is_dir() else Path(root)
+    sides = [parent / side for side in SIDES]
+    return sides if any(side.is_dir() for side in sides) else [images]
 
 
 def channel_path(site_path: str, channel: int) -> Path:
-    """Return the PNG of one channel (1 to 6) of a site from `site_paths`."""
+    """Return the grey PNG of one channel (1 to 6) of a site from `site_paths`."""
     return Path(f"{site_path}_w{channel}.png")
 
 
-def decode(path: Path) -> Pixels:
-    """Decode one 8-bit grey, square PNG to uint8 (H, W).
-
-    Raises
-    ------
-    ImageError
-        If the file is missing, cut off or broken, or has another colour mode or shape.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path} is missing; expected an 8-bit grey PNG.") from None
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read ({error}); expected an 8-bit grey PNG.") from error
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            mode, pixels = picture.mode, np.asarray(picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{path} is truncated or no PNG ({error}); fetch it again.") from error
-    if PNG_END not in data:
-        raise ImageError(f"{path} is truncated (its last chunk is missing); fetch it again.")
-    if mode != "L":
-        raise ImageError(f"{path} has the colour mode {mode}; expected 8-bit grey (L).")
-    if pixels.shape[0] != pixels.shape[1]:
-        height, width = pixels.shape
-        raise ImageError(f"{path} has {width} × {height} pixels; expected a square.")
-    return pixels
-
-
-def size_fault(path: Path, came: int, expected: int) -> str:
-    """Return the sentence about a PNG of another size than the rest of its screen."""
-    return f"{path} has {came} × {came} pixels; expected {expected} × {expected}."
+def _site_paths(table: pd.DataFrame, folders: Sequence[str]) -> list[str]:
+    columns = [table[column].astype(str) for column in ("experiment", "plate", "well", "site")]
+    return [
+        os.path.join(folder, experiment, f"Plate{plate}", f"{well}_s{site}")
+        for folder, experiment, plate, well, site in zip(folders, *columns, strict=True)
+    ]
 
 
 def asked_rows(rows: Rows, sites: int) -> npt.NDArray[np.int64]:
@@ -140,9 +202,12 @@ def asked_rows(rows: Rows, sites: int) -> npt.NDArray[np.int64]:
     return positions.astype(np.int64)
 
 
-def asked_channels(channels: Sequence[int] | None) -> tuple[int, ...]:
-    """Return `channels`, all by default, or raise ValueError if one is not 1 to 6."""
-    wanted = CHANNELS if channels is None else tuple(channels)
-    if not wanted or not set(wanted) <= set(CHANNELS):
-        raise ValueError(f"channels is {channels!r}; expected some of 1 to 6.")
+def asked_channels(
+    channels: Sequence[int] | None, held: tuple[int, ...] = CHANNELS
+) -> tuple[int, ...]:
+    """Return `channels`, all by default, or raise ValueError if one is not among those held."""
+    wanted = held if channels is None else tuple(channels)
+    if not wanted or not set(wanted) <= set(held):
+        had = f"{held[0]} to {held[-1]}, the channels of this screen"
+        raise ValueError(f"channels is {channels!r}; expected some of {had}.")
     return wanted

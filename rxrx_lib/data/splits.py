@@ -1,63 +1,176 @@
-"""Which sites train and which test: the batch-separated and the batch-stratified split."""
+"""Which sites train and which test: the splits of the paper, of RxRx1-WILDS, and small ones."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, eye_array, hstack, vstack
 
-from rxrx_lib.data import atomic
+from rxrx_lib.data.quota import choose
 from rxrx_lib.data.randomness import generator
 
 Rows = npt.NDArray[np.int64]
-Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 UNITS = ("site", "well")
+WILDS_SCHEMES = ("official", "mixed-to-test")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """Two sides of a screen.
+    """The sides of a screen.
 
     Attributes
     ----------
     name : str
-        How it was made: `separated` or `stratified`.
+        How it was made: the name of the function, or of the WILDS scheme.
     unit : str
         What stays together on one side: `experiment`, `well` or `site`.
     train, test : int64 (n,)
-        Row positions in the metadata table, ascending, none on both sides.
+        Row positions in the metadata table, ascending, none on two sides.
+    val, id_test : int64 (n,) or None
+        Further sides that a split may have, like these: held-out experiments to choose by, and
+        other sites of the training experiments.
     """
 
     name: str
     unit: str
     train: Rows
     test: Rows
+    val: Rows | None = None
+    id_test: Rows | None = None
+
+    @property
+    def sides(self) -> dict[str, Rows]:
+        """The sides that the split has, by name."""
+        sides = {"train": self.train, "val": self.val, "id_test": self.id_test, "test": self.test}
+        return {name: rows for name, rows in sides.items() if rows is not None}
 
     def __post_init__(self) -> None:
-        for side in ("train", "test"):
-            rows = getattr(self, side)
+        for side, rows in self.sides.items():
             if rows.dtype != np.int64 or rows.ndim != 1 or (np.diff(rows) <= 0).any():
                 raise ValueError(
                     f"{side} holds {rows!r}; expected row positions as int64, ascending, each once."
                 )
-        both = np.intersect1d(self.train, self.test)
-        if both.size:
-            raise ValueError(
-                f"train and test share the rows {both[:5].tolist()}; expected no row on both sides."
-            )
+        for one, other in itertools.combinations(self.sides, 2):
+            both = np.intersect1d(self.sides[one], self.sides[other])
+            if both.size:
+                raise ValueError(
+                    f"{one} and {other} share the rows {both[:5].tolist()}; expected no row on "
+                    "both sides."
+                )
 
 
 def separated(table: pd.DataFrame) -> Split:
-    """Split as the release does: whole experiments, by the `dataset` column."""
+    """Split as the release does: whole experiments, by the `dataset` column.
+
+    What RxRx1-WILDS calls val is part of the paper's test side.
+    """
     return _split("separated", "experiment", (table["dataset"] == "train").to_numpy(bool))
+
+
+def few_experiments(table: pd.DataFrame, cell_type: str, n: int = 3, seed: int = 0) -> Split:
+    """Train on some experiments of one cell type; test on its test experiments.
+
+    Parameters
+    ----------
+    table : DataFrame (N rows)
+        Metadata.
+    cell_type : str
+        One of the table's.
+    n : int
+        How many of its training experiments to train on.
+    seed : int
+        Draws them. More experiments of the same seed are these and others.
+
+    Returns
+    -------
+    Split
+        Rows of one cell type, whole experiments. The same ones whatever the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If the table has not the cell type, or not so many training experiments of it.
+    """
+    cell_types = sorted(table["cell_type"].unique())
+    if cell_type not in cell_types:
+        expected = ", ".join(cell_types)
+        raise ValueError(f"cell_type is {cell_type!r}; expected one of the table's: {expected}.")
+    of_cell_type = table["cell_type"] == cell_type
+    training = sorted(table["experiment"][of_cell_type & (table["dataset"] == "train")].unique())
+    if not 1 <= n <= len(training):
+        raise ValueError(
+            f"n is {n}; expected 1 to {len(training)}, the training experiments of {cell_type}."
+        )
+    chosen = generator("few experiments", seed, cell_type).permutation(np.array(training))[:n]
+    return Split(
+        name="few_experiments",
+        unit="experiment",
+        train=_rows(table["experiment"].isin(chosen)),
+        test=_rows(of_cell_type & (table["dataset"] != "train")),
+    )
+
+
+def wilds(table: pd.DataFrame, scheme: str = "official") -> Split:
+    """Split as RxRx1-WILDS does.
+
+    `official` trains on site 1 of the training experiments; `id_test` is site 2 of the same, `val`
+    and `test` are both sites of held-out experiments. `mixed-to-test` shows what training on the
+    test experiments would be worth: it trains on their site 1, in place of as many training
+    experiments of each cell type (those with the lowest numbers), and tests on their site 2; `val`
+    stays.
+
+    Parameters
+    ----------
+    table : DataFrame (N rows)
+        Metadata. Where no experiment is marked `val`, as in the release, it is the first test
+        experiment of each cell type: the four that RxRx1-WILDS took.
+    scheme : {"official", "mixed-to-test"}
+        WILDS's own names.
+
+    Returns
+    -------
+    Split
+        `mixed-to-test` leaves out site 2 of the training experiments and has no `id_test`.
+
+    Raises
+    ------
+    ValueError
+        If `scheme` is neither of the two, no test experiment is left, or `mixed-to-test` finds
+        fewer training than test experiments of a cell type.
+    """
+    if scheme not in WILDS_SCHEMES:
+        raise ValueError(f"scheme is {scheme!r}; expected one of {', '.join(WILDS_SCHEMES)}.")
+    side = _wilds_sides(table)
+    if not (side == "test").any():
+        raise ValueError(
+            "dataset marks no test experiment that is not val; expected two held-out experiments "
+            "of a cell type, one for each."
+        )
+    first = table["site"] == 1
+    training, val, test = (side == name for name in ("train", "val", "test"))
+    if scheme == "official":
+        return Split(
+            name="wilds_official",
+            unit="site",
+            train=_rows(training & first),
+            val=_rows(val),
+            id_test=_rows(training & ~first),
+            test=_rows(test),
+        )
+    kept = training & ~table["experiment"].isin(_replaced(table[training], table[test]))
+    return Split(
+        name="wilds_mixed_to_test",
+        unit="site",
+        train=_rows((kept | test) & first),
+        val=_rows(val),
+        test=_rows(test & ~first),
+    )
 
 
 def stratified(table: pd.DataFrame, seed: int = 0, unit: str = "site") -> Split:
@@ -117,101 +230,46 @@ def stratified(table: pd.DataFrame, seed: int = 0, unit: str = "site") -> Split:
             together = "site_id" if unit == "site" and not control else "well_id"
             units = part.drop_duplicates(together).reset_index(drop=True)
             draw = generator("stratified split", seed, unit, str(cell_type), int(bool(control)))
-            chosen = _choose(units, share, unit == "site", bool(control), draw)
+            chosen = choose(units, share, unit == "site", bool(control), draw)
             train[part["row"]] = part[together].isin(units.loc[chosen, together])
     return _split("stratified", unit, train)
 
 
-def write_csv(split: Split, table: pd.DataFrame, path: Path | str) -> None:
-    """Write the split as CSV (`site_id,side`, side `train` or `test`), in the table's row order.
-
-    Sites on neither side are left out.
-    """
-    side = pd.Series("", index=range(len(table)))
-    side.iloc[split.train] = "train"
-    side.iloc[split.test] = "test"
-    sides = pd.DataFrame({"site_id": table["site_id"].to_numpy(), "side": side})
-    text = sides[sides["side"] != ""].to_csv(index=False, lineterminator="\n")
-    atomic.write_text(Path(path), text)
-
-
 def _split(name: str, unit: str, train: Flags) -> Split:
-    return Split(name=name, unit=unit, train=np.flatnonzero(train), test=np.flatnonzero(~train))
+    return Split(name=name, unit=unit, train=_rows(train), test=_rows(~train))
+
+
+def _rows(chosen: Flags | pd.Series[bool]) -> Rows:
+    return np.flatnonzero(np.asarray(chosen, dtype=bool))
+
+
+def _wilds_sides(table: pd.DataFrame) -> pd.Series[str]:
+    """Return each row's `dataset`, with val experiments if it has none."""
+    side = table["dataset"]
+    if (side == "val").any():
+        return side
+    test = table[side == "test"].drop_duplicates("experiment").sort_values("experiment")
+    first = test.drop_duplicates("cell_type")["experiment"]
+    return side.mask(table["experiment"].isin(first), "val")
+
+
+def _replaced(training: pd.DataFrame, test: pd.DataFrame) -> list[str]:
+    """Return the training experiments that make room for the test experiments."""
+    replaced = []
+    for cell_type, rows in test.groupby("cell_type"):
+        needed = rows["experiment"].nunique()
+        of_cell_type = training["experiment"][training["cell_type"] == cell_type]
+        experiments = sorted(of_cell_type.unique())
+        if len(experiments) < needed:
+            raise ValueError(
+                f"{cell_type} has {len(experiments)} training experiments; expected at least "
+                f"{needed}, since mixed-to-test trains on its test experiments in their place."
+            )
+        replaced += experiments[:needed]
+    return replaced
 
 
 def _training_share(of_cell_type: pd.DataFrame) -> Fraction:
     """Training experiments over all experiments of one cell type, in the separated split."""
     experiments = of_cell_type.drop_duplicates("experiment")
     return Fraction(int((experiments["dataset"] == "train").sum()), len(experiments))
-
-
-def _choose(
-    units: pd.DataFrame, share: Fraction, by_site: bool, control: bool, draw: np.random.Generator
-) -> Flags:
-    """Return which units (one row each) train, for the treatments or controls of a cell type."""
-    pair = units.groupby(["sirna_id", "experiment"]).ngroup().to_numpy()
-    sizes = np.bincount(pair)
-    first = np.unique(pair, return_index=True)[1]
-    _, classes = np.unique(units["sirna_id"].to_numpy()[first], return_inverse=True)
-    _, experiments = np.unique(units["experiment"].to_numpy(str)[first], return_inverse=True)
-    low, high = _limits(sizes, share, by_site, control and 0 < share < 1)
-    quota = _balanced(sizes, low, high, share, [classes, experiments], draw.random(len(sizes)))
-    order = np.lexsort((draw.random(len(units)), pair))
-    place = np.empty(len(units), dtype=np.int64)
-    place[order] = np.arange(len(units)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return place < quota[pair]
-
-
-def _limits(
-    sizes: Counts, share: Fraction, keep_training: bool, keep_both: bool
-) -> tuple[Counts, Counts]:
-    """Return the fewest and the most training units that each (class, experiment) may give."""
-    low, high = _rounded_share(sizes, share)
-    if keep_both:
-        several = sizes >= 2
-        low[several] = np.clip(low[several], 1, sizes[several] - 1)
-        high[several] = np.clip(high[several], 1, sizes[several] - 1)
-    if keep_training:
-        low = np.maximum(low, 1)
-    return low, np.maximum(low, high)
-
-
-def _rounded_share(sizes: Counts, share: Fraction) -> tuple[Counts, Counts]:
-    """Return `sizes` × `share`, rounded down and rounded up, without floating point."""
-    return (
-        sizes * share.numerator // share.denominator,
-        -(-sizes * share.numerator // share.denominator),
-    )
-
-
-def _balanced(
-    sizes: Counts,
-    low: Counts,
-    high: Counts,
-    share: Fraction,
-    margins: list[Counts],
-    cost: npt.NDArray[np.float64],
-) -> Counts:
-    """Round `sizes` × `share` between `low` and `high` so that each margin is rounded too.
-
-    A transport problem: its constraint matrix is totally unimodular, so the cheapest solution is
-    whole-numbered, and with random costs it is one random solution, the same for every solver.
-    A margin misses its rounded share only where the limits leave no other way (a large price).
-    """
-    pairs = np.arange(len(sizes))
-    sums = vstack([csr_array((np.ones(len(sizes)), (group, pairs))) for group in margins])
-    totals = np.concatenate([np.bincount(group, sizes).astype(np.int64) for group in margins])
-    fewest, most = _rounded_share(totals, share)
-    missing = eye_array(len(totals))
-    solution = milp(
-        np.concatenate([cost, np.full(2 * len(totals), float(len(sizes)))]),
-        constraints=LinearConstraint(hstack([sums, missing, -missing]).tocsr(), fewest, most),
-        bounds=Bounds(
-            np.concatenate([low, np.zeros(2 * len(totals))]),
-            np.concatenate([high, np.full(2 * len(totals), np.inf)]),
-        ),
-    )
-    assert solution.success, solution.message
-    quota: Counts = np.rint(solution.x[: len(sizes)]).astype(np.int64)
-    assert np.abs(solution.x[: len(sizes)] - quota).max() < 1e-6, "the solution is no vertex"
-    return quota

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import rxrx_lib
-from rxrx_lib.study.runs import file_sha256
+from rxrx_lib.data import metadata
 from rxrx_lib.study.spec import DataSpec, identity
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "blosc2")
@@ -50,7 +50,7 @@ def provenance(attempts: Sequence[dict[str, Any]], root: Path, data: DataSpec) -
         "data": {
             "name": data.name,
             "identity": identity(data),
-            "metadata_sha256": file_sha256(root / "metadata.csv"),
+            "metadata_sha256": metadata.sha256(root),
         },
         "started": attempts[0]["started"],
         "ended": _now(),

@@ -35,7 +35,7 @@ def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
         torch.manual_seed(spec.seed)
         return method.build(
             backbone=spec.network.backbone,
-            channels=6,
+            channels=len(screen.images.channels),
             classes=screen.classes,
             experiments=screen.table["experiment"].nunique(),
             embedding=spec.network.embedding,

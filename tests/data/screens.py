@@ -1,7 +1,8 @@
-"""Tiny hand-made screens in the release's layout: right by the rules, random in the pixels."""
+"""Tiny hand-made screens of every published variant: right by the rules, random in the pixels."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from rxrx_lib.data import metadata
+from rxrx_lib.data.kaggle_labels import SIRNA
 
 # Two training experiments and one test experiment of one cell type, one of each of another.
 EXPERIMENTS = {
@@ -76,3 +78,60 @@ def png_path(root: Path, table: pd.DataFrame, row: int, channel: int) -> Path:
     of = table.iloc[row]
     folder = root / "images" / of["experiment"] / f"Plate{of['plate']}"
     return folder / f"{of['well']}_s{of['site']}_w{channel}.png"
+
+
+def kaggle_label(sirna_id: int, spelling: str) -> str:
+    """Spell a class as Kaggle's files of 2019 do (`numbers`), or as those since (`names`)."""
+    if spelling == "numbers":
+        return str(sirna_id)
+    return "UNTREATED" if sirna_id == 1138 else f"sirna_{SIRNA.index(sirna_id)}"
+
+
+def write_kaggle_csvs(table: pd.DataFrame, root: Path, spelling: str = "numbers") -> None:
+    """Write what Kaggle says of a screen: four files of wells, test treatments unlabelled."""
+    wells = table.drop_duplicates("well_id").rename(columns={"well_id": "id_code"})
+    wells["sirna"] = [kaggle_label(sirna_id, spelling) for sirna_id in wells["sirna_id"]]
+    control = wells["well_type"] != "treatment"
+    root.mkdir(parents=True, exist_ok=True)
+    for side in ("train", "test"):
+        of_side = wells["dataset"] == side
+        columns = ["id_code", "experiment", "plate", "well", "sirna"]
+        controls = wells.loc[of_side & control, [*columns, "well_type"]]
+        controls.to_csv(root / f"{side}_controls.csv", index=False)
+        treatments = wells.loc[of_side & ~control, columns if side == "train" else columns[:-1]]
+        treatments.to_csv(root / f"{side}.csv", index=False)
+
+
+def as_kaggle(root: Path, spelling: str = "numbers", within: str = "") -> pd.DataFrame:
+    """Make a written screen one of Kaggle's, with its pictures in `within`; return its table."""
+    table = metadata.load(root)
+    write_kaggle_csvs(table, root, spelling)
+    (root / "metadata.csv").unlink()
+    (root / "images").rename(root / "pictures")
+    for experiment, side in table[["experiment", "dataset"]].drop_duplicates().to_numpy():
+        (root / within / side).mkdir(parents=True, exist_ok=True)
+        (root / "pictures" / experiment).rename(root / within / side / experiment)
+    shutil.rmtree(root / "pictures")
+    return metadata.load(root)
+
+
+def as_wilds(root: Path) -> pd.DataFrame:
+    """Make a written screen one of RxRx1-WILDS: three channels in one PNG; return its table."""
+    table = metadata.load(root)
+    for row in range(len(table)):
+        paths = [png_path(root, table, row, channel) for channel in range(1, 7)]
+        picture = np.stack([np.asarray(Image.open(path)) for path in paths[:3]], axis=-1)
+        Image.fromarray(picture).save(wilds_path(root, table, row))
+        for path in paths:
+            path.unlink()
+    test = table.loc[table["dataset"] == "test", ["experiment", "cell_type"]]
+    val = test.sort_values("experiment").drop_duplicates("cell_type")["experiment"]
+    table["dataset"] = table["dataset"].mask(table["experiment"].isin(val), "val")
+    metadata.write(table, root)
+    return table
+
+
+def wilds_path(root: Path, table: pd.DataFrame, row: int) -> Path:
+    """Return where RxRx1-WILDS keeps a site."""
+    path = png_path(root, table, row, 1)
+    return path.with_name(path.name.replace("_w1", ""))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rxrx_lib.data import images, metadata
 from rxrx_lib.data.check import check
+from rxrx_lib.data.variants import read_csv
 from tests.data.screens import png_path, write_screen
 
 
@@ -30,7 +31,7 @@ def own(sound: Path, tmp_path: Path) -> Path:
 
 
 def edit(root: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    table = change(metadata.read_text(root))
+    table = change(read_csv(root / "metadata.csv"))
     table.to_csv(root / "metadata.csv", index=False)
 
 
@@ -103,7 +104,7 @@ def test_a_row_cut_short_gives_one_line_and_no_faults_of_pictures(own: Path, lac
 
 def test_a_missing_column_gives_one_line(own: Path) -> None:
     edit(own, lambda table: table.drop(columns="well_type"))
-    assert check(own) == metadata.faults(metadata.read_text(own))
+    assert check(own) == metadata.faults(read_csv(own / "metadata.csv"))
     assert len(check(own)) == 1
 
 
@@ -114,7 +115,7 @@ def test_a_missing_column_gives_one_line(own: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:70]), "is truncated"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "is truncated"),
         (lambda path: Image.new("L", (4, 4)).save(path), "has 4 × 4 pixels; expected 8 × 8"),
-        (lambda path: Image.new("RGB", (8, 8)).save(path), "has the colour mode RGB"),
+        (lambda path: Image.new("RGB", (8, 8)).save(path), "has 8-bit colour pixels"),
     ],
 )
 @pytest.mark.parametrize("row", [0, 7])

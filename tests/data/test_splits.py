@@ -1,4 +1,4 @@
-"""The two splits: what is on which side, and the margins that the stratified one promises."""
+"""The splits: what is on which side, and the margins that the stratified one promises."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxrx_lib.data import splits
+from rxrx_lib.data.split_files import write_csv
 from tests.data.screens import screen_table
 
 # The release's numbers of experiments, and few enough classes to be quick.
@@ -206,15 +207,180 @@ def test_a_split_refuses_shared_unsorted_and_untyped_rows() -> None:
             splits.Split(name="x", unit="site", train=wrong, test=rows[:0])
 
 
+WILDS_VAL = {"HUVEC-17", "RPE-08", "HEPG2-08", "U2OS-04"}
+
+
+def experiments_of(table: pd.DataFrame, rows: np.ndarray | None) -> set[str]:
+    assert rows is not None
+    return set(table["experiment"].iloc[rows])
+
+
+def sites_of(table: pd.DataFrame, rows: np.ndarray | None) -> set[int]:
+    assert rows is not None
+    return set(table["site"].iloc[rows])
+
+
+def with_val(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark the four experiments as RxRx1-WILDS's own metadata.csv does."""
+    return table.assign(dataset=table["dataset"].mask(table["experiment"].isin(WILDS_VAL), "val"))
+
+
+@pytest.mark.parametrize("marked_val", [True, False])
+def test_wilds_official_holds_out_val_and_test_experiments_and_the_second_sites(
+    marked_val: bool,
+) -> None:
+    """Also of the release, which marks no val experiment: those of RxRx1-WILDS are the first."""
+    table = with_val(TABLE) if marked_val else TABLE
+    split = splits.wilds(table)
+    assert (split.name, split.unit) == ("wilds_official", "site")
+    training = set(TABLE["experiment"][TABLE["dataset"] == "train"])
+    assert experiments_of(TABLE, split.train) == training
+    assert experiments_of(TABLE, split.id_test) == training
+    assert experiments_of(TABLE, split.val) == WILDS_VAL
+    assert experiments_of(TABLE, split.test) == set(TABLE["experiment"]) - training - WILDS_VAL
+    assert (sites_of(TABLE, split.train), sites_of(TABLE, split.id_test)) == ({1}, {2})
+    assert sites_of(TABLE, split.val) == sites_of(TABLE, split.test) == {1, 2}
+    assert sum(map(len, split.sides.values())) == len(TABLE)
+
+
+def test_wilds_mixed_to_test_trains_on_the_test_experiments_in_place_of_the_first_of_training() -> (
+    None
+):
+    split = splits.wilds(with_val(TABLE), "mixed-to-test")
+    assert (split.name, split.id_test) == ("wilds_mixed_to_test", None)
+    official = splits.wilds(TABLE)
+    test = experiments_of(TABLE, official.test)
+    assert experiments_of(TABLE, split.test) == test
+    assert (sites_of(TABLE, split.train), sites_of(TABLE, split.test)) == ({1}, {2})
+    np.testing.assert_array_equal(split.val, official.val)
+    train = experiments_of(TABLE, split.train)
+    assert len(train) == len(experiments_of(TABLE, official.train)) == 33
+    # 7 HUVEC, 3 RPE, 3 HepG2 and 1 U2OS, as in RxRx1-WILDS.
+    replaced = experiments_of(TABLE, official.train) - train
+    numbers = {"HUVEC": 7, "RPE": 3, "HEPG2": 3, "U2OS": 1}
+    assert replaced == {
+        f"{name}-{n + 1:02d}" for name, count in numbers.items() for n in range(count)
+    }
+    assert train - replaced >= test
+
+
+several = st.dictionaries(
+    st.sampled_from(["HUVEC", "RPE", "U2OS"]),
+    st.tuples(st.integers(1, 6), st.integers(2, 4)).map(lambda n: (n[0], n[0] + n[1])),
+    min_size=1,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    counts=several,
+    missing=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 9),
+    scheme=st.sampled_from(splits.WILDS_SCHEMES),
+)
+def test_wilds_tests_on_no_training_experiment_but_where_it_says_so(
+    counts: dict[str, tuple[int, int]], missing: float, seed: int, scheme: str
+) -> None:
+    table = without_wells(screen(counts, 4, 1), missing, seed).sample(frac=1, random_state=seed)
+    needed = any(total - train - 1 > train for train, total in counts.values())
+    if scheme == "mixed-to-test" and needed:
+        with pytest.raises(ValueError, match="training experiments; expected at least"):
+            splits.wilds(table, scheme)
+        return
+    split = splits.wilds(table, scheme)
+    assert len(experiments_of(table, split.val)) == len(counts)
+    assert not experiments_of(table, split.val) & experiments_of(table, split.train)
+    shared = experiments_of(table, split.test) & experiments_of(table, split.train)
+    assert shared == (set() if scheme == "official" else experiments_of(table, split.test))
+    assert len(experiments_of(table, split.train)) == sum(train for train, _ in counts.values())
+    assert (table["dataset"].iloc[split.test] == "test").all()
+    assert (table["site"].iloc[split.train] == 1).all()
+
+
+def test_wilds_refuses_an_unknown_scheme_and_a_screen_without_a_test_experiment_to_spare() -> None:
+    with pytest.raises(ValueError, match="scheme is 'mixed'; expected one of official, mixed-to"):
+        splits.wilds(TABLE, "mixed")
+    with pytest.raises(ValueError, match="dataset marks no test experiment that is not val"):
+        splits.wilds(screen({"U2OS": (2, 3)}, 2, 0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 99))
+def test_few_experiments_trains_on_so_many_of_one_cell_type_and_tests_on_its_test_experiments(
+    data: st.DataObject, seed: int
+) -> None:
+    cell_type = data.draw(st.sampled_from(sorted(RELEASE)))
+    n = data.draw(st.integers(1, RELEASE[cell_type][0]))
+    table = with_val(TABLE) if data.draw(st.booleans()) else TABLE
+    split = splits.few_experiments(table, cell_type, n, seed)
+    assert (split.name, split.unit) == ("few_experiments", "experiment")
+    of_cell_type = TABLE[TABLE["cell_type"] == cell_type]
+    of_side = of_cell_type.groupby("dataset")["experiment"].agg(set)
+    train = experiments_of(TABLE, split.train)
+    assert len(train) == n
+    assert train <= of_side["train"]
+    assert experiments_of(TABLE, split.test) == of_side["test"]
+    rows = np.concatenate([split.train, split.test])
+    whole = TABLE["experiment"].isin(train | of_side["test"])
+    assert sorted(rows) == np.flatnonzero(whole).tolist()
+    if n > 1:
+        fewer = splits.few_experiments(table, cell_type, n - 1, seed)
+        assert experiments_of(TABLE, fewer.train) < train
+
+
+def test_few_experiments_depends_on_the_seed_and_not_on_the_order_of_rows() -> None:
+    drawn = [splits.few_experiments(TABLE, "HUVEC", seed=seed) for seed in range(20)]
+    assert len({frozenset(experiments_of(TABLE, split.train)) for split in drawn}) > 10
+    permuted = TABLE.sample(frac=1, random_state=1)
+    again = splits.few_experiments(permuted, "HUVEC", seed=7)
+    assert experiments_of(permuted, again.train) == experiments_of(TABLE, drawn[7].train)
+
+
+def test_few_experiments_refuses_an_unknown_cell_type_and_too_many() -> None:
+    with pytest.raises(ValueError, match="cell_type is 'HELA'; expected one of the table's: HEPG2"):
+        splits.few_experiments(TABLE, "HELA")
+    for n in (0, 4):
+        with pytest.raises(ValueError, match=rf"n is {n}; expected 1 to 3, the training exper"):
+            splits.few_experiments(TABLE, "U2OS", n)
+
+
+def test_what_wilds_calls_val_is_on_the_test_side_of_the_paper_s_splits() -> None:
+    table = with_val(TABLE)
+    np.testing.assert_array_equal(splits.separated(table).test, splits.separated(TABLE).test)
+    np.testing.assert_array_equal(splits.stratified(table).train, splits.stratified(TABLE).train)
+
+
+def test_no_row_may_be_on_two_sides_whichever_they_are() -> None:
+    rows = np.arange(4)
+    for one, other in (("train", "val"), ("val", "id_test"), ("id_test", "test")):
+        sides = {"train": rows[:0], "test": rows[:0]} | {one: rows[:2], other: rows[1:3]}
+        with pytest.raises(ValueError, match=rf"{one} and {other} share the rows \[1\]"):
+            splits.Split(name="x", unit="site", **sides)
+
+
+@pytest.mark.parametrize("scheme", splits.WILDS_SCHEMES)
+def test_the_csv_names_every_side_and_leaves_out_what_is_on_none(
+    tmp_path: Path, scheme: str
+) -> None:
+    split = splits.wilds(TABLE, scheme)
+    write_csv(split, TABLE, tmp_path / "split.csv")
+    written = pd.read_csv(tmp_path / "split.csv")
+    rows = np.sort(np.concatenate(list(split.sides.values())))
+    assert written["site_id"].tolist() == TABLE["site_id"].iloc[rows].tolist()
+    for name, of_side in split.sides.items():
+        sites = written["site_id"][written["side"] == name]
+        assert sites.tolist() == TABLE["site_id"].iloc[of_side].tolist()
+
+
 def test_the_csv_lists_each_site_with_its_side_in_the_table_s_order(tmp_path: Path) -> None:
     split = splits.separated(TABLE)
-    splits.write_csv(split, TABLE, tmp_path / "split.csv")
+    write_csv(split, TABLE, tmp_path / "split.csv")
     written = pd.read_csv(tmp_path / "split.csv")
     assert list(written.columns) == ["site_id", "side"]
     assert written["site_id"].tolist() == TABLE["site_id"].tolist()
     assert written["side"].tolist() == TABLE["dataset"].tolist()
     part = splits.Split(name="x", unit="site", train=np.array([4]), test=np.array([1]))
-    splits.write_csv(part, TABLE, tmp_path / "split.csv")
+    write_csv(part, TABLE, tmp_path / "split.csv")
     written = pd.read_csv(tmp_path / "split.csv")
     assert written["site_id"].tolist() == TABLE["site_id"].iloc[[1, 4]].tolist()
     assert written["side"].tolist() == ["test", "train"]
