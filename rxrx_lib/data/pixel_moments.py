@@ -1,0 +1,200 @@
+"""Every site's sum and sum of squares of grey levels, exact, from one pass over a screen's pixels.
+
+The mean and the standard deviation of any pool of sites follow from these two numbers a channel.
+Being integers, they do not depend on the order, the portions or the threads of the pass.
+Shapes: N sites of the screen in the metadata's order, B sites of a portion, C channels, H = W.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rxrx_lib.data import atomic
+from rxrx_lib.data.images import Images, PackedImages, PngTree
+from rxrx_lib.data.png_tree import Pixels
+
+Integers = npt.NDArray[np.int64]
+
+FILE_NAME = "pixel_moments.npz"
+FORMAT = 1
+PIXELS_AT_ONCE = 2**23
+"""Grey levels, of all channels, that a thread holds at a time."""
+# In float32 integers are exact up to 2^24, and so are sums of up to 258 squares of 255: whatever
+# the order of adding, strips of so many pixels give exact sums at the speed of BLAS.
+EXACT_WIDTH = 256
+PIXELS_IN_CACHE = 2**17
+# What NumPy raises for an .npz file that is not as it was written.
+DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, zlib.error, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PixelMoments:
+    """What a screen's normalisation needs to know of its pixels.
+
+    Attributes
+    ----------
+    sums, squares : int64 (N, C)
+        Sum of the grey levels (0 to 255) of a site's channel, and of their squares.
+    pixels : int
+        Pixels H · W of a site's channel.
+    channels : tuple of int
+        The channels that the screen has, in the order of the columns.
+    """
+
+    sums: Integers
+    squares: Integers
+    pixels: int
+    channels: tuple[int, ...]
+
+
+def of_screen(images: Images, root: Path | str, *, workers: int = 1) -> PixelMoments:
+    """Return a screen's moments, from the file beside it or else from a pass over all pixels.
+
+    Parameters
+    ----------
+    images : PackedImages or PngTree
+        The screen's pixels.
+    root : path
+        Its folder. `FILE_NAME` is kept there, and is made anew if it is of other pixels or damaged.
+    workers : int
+        Threads of the pass, as in `measure`.
+
+    Returns
+    -------
+    PixelMoments
+
+    Raises
+    ------
+    ImageError
+        If a picture cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If the file cannot be written; the moments are returned all the same.
+
+    Notes
+    -----
+    A packed store is known by the SHA-256 of its pixels. PNGs are known by their names, sizes and
+    times of change, since reading them all to know them would cost as much as the pass: a PNG that
+    another replaces with the very size and time of the first is taken for it.
+    """
+    path = Path(root) / FILE_NAME
+    identity = _identity(images)
+    moments = _read(path, identity, images)
+    if moments is None:
+        moments = measure(images, workers=workers)
+        try:
+            _write(path, identity, moments)
+        except OSError as error:
+            reason = f"{path} cannot be written ({error})"
+            remedy = "make its folder writable, or all pixels are read for it each time"
+            warnings.warn(f"{reason}; expected to keep pixel sums there: {remedy}.", stacklevel=2)
+    return moments
+
+
+def measure(
+    images: Images, *, workers: int = 1, pixels_at_once: int = PIXELS_AT_ONCE
+) -> PixelMoments:
+    """Read every site once and return the moments.
+
+    Parameters
+    ----------
+    images : PackedImages or PngTree
+        The screen's pixels.
+    workers : int
+        Threads that read and add. They share the decoding of PNGs; a packed store is read by one
+        at a time, which one thread does best.
+    pixels_at_once : int
+        Grey levels that each of them holds at a time, at least one site: the memory that the pass
+        takes. It changes nothing else.
+
+    Returns
+    -------
+    PixelMoments
+        Of all N sites and all channels that the screen has.
+
+    Raises
+    ------
+    ImageError
+        If a picture cannot be read.
+    """
+    pixels = images.image_size**2
+    portion = max(1, pixels_at_once // (pixels * len(images.channels)))
+
+    def portion_moments(start: int) -> tuple[Integers, Integers]:
+        return _added(images.read(range(start, min(start + portion, images.sites))))
+
+    with ThreadPoolExecutor(workers) as threads:
+        parts = list(threads.map(portion_moments, range(0, images.sites, portion)))
+    sums, squares = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return PixelMoments(sums=sums, squares=squares, pixels=pixels, channels=images.channels)
+
+
+def _added(pixels: Pixels) -> tuple[Integers, Integers]:
+    """Return sums and sums of squares (B, C) of grey levels (B, C, H, W)."""
+    width = pixels.shape[3]
+    lines = pixels.reshape(-1, width)
+    sums, squares = np.zeros((2, len(lines)), np.int64)
+    lines_at_once = max(1, PIXELS_IN_CACHE // min(width, EXACT_WIDTH))
+    for left in range(0, width, EXACT_WIDTH):
+        for top in range(0, len(lines), lines_at_once):
+            some = slice(top, top + lines_at_once)
+            strip = lines[some, left : left + EXACT_WIDTH].astype(np.float32)
+            sums[some] += (strip @ np.ones(strip.shape[1], np.float32)).astype(np.int64)
+            squares[some] += np.vecdot(strip, strip).astype(np.int64)
+    return sums.reshape(pixels.shape[:3]).sum(2), squares.reshape(pixels.shape[:3]).sum(2)
+
+
+def _identity(images: Images) -> str:
+    """Return what changes whenever the moments may change."""
+    shape = (images.sites, *images.channels, images.image_size)
+    if isinstance(images, PackedImages):
+        return f"{FORMAT} packed {shape} {images.content_sha256}"
+    digest = hashlib.sha256()
+    for line in _listed(images):
+        digest.update(line.encode())
+    return f"{FORMAT} png {shape} {digest.hexdigest()}"
+
+
+def _listed(tree: PngTree) -> Iterator[str]:
+    """Yield a line for each PNG: name, size and time of change; a missing one has neither."""
+    for site in tree.paths:
+        # A screen may be moved: experiment, plate and well_site name a site inside it.
+        name = "/".join(site.split(os.sep)[-3:])
+        for path in tree.layout.paths(site):
+            try:
+                found = path.stat()
+                yield f"{name} {path.name} {found.st_size} {found.st_mtime_ns}\n"
+            except FileNotFoundError:
+                yield f"{name} {path.name}\n"
+
+
+def _read(path: Path, identity: str, images: Images) -> PixelMoments | None:
+    """Return what is kept of these pixels, or None if nothing is, or it is damaged."""
+    try:
+        with np.load(path) as kept:
+            if str(kept["identity"]) != identity:
+                return None
+            sums, squares = kept["sums"], kept["squares"]
+    except DAMAGED:
+        return None
+    return PixelMoments(
+        sums=sums, squares=squares, pixels=images.image_size**2, channels=images.channels
+    )
+
+
+def _write(path: Path, identity: str, moments: PixelMoments) -> None:
+    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, identity=identity, sums=moments.sums, squares=moments.squares)
