@@ -119,10 +119,18 @@ def photograph(stains: Floats, camera: Camera, random: np.random.Generator) -> N
     light += camera.haze * (haze - light)
     light *= camera.illumination
     np.maximum(light, 1e-4, out=light)
-    grey = camera.background + camera.gain * light**camera.gamma
-    noise = _noise(grey.shape, random)
-    grey += camera.noise * np.sqrt(READ_NOISE**2 + SHOT_NOISE * grey) * noise
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    # In place from here on: half of the time went into fresh memory.
+    grey = np.power(light, camera.gamma, out=light)
+    grey *= camera.gain
+    grey += camera.background
+    noise = SHOT_NOISE * grey
+    noise += READ_NOISE**2
+    np.sqrt(noise, out=noise)
+    noise *= camera.noise
+    noise *= _noise(grey.shape, random)
+    grey += noise
+    np.rint(grey, out=grey)
+    return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
 
 
 def _noise(shape: tuple[int, ...], random: np.random.Generator) -> Floats:
@@ -144,6 +152,8 @@ def _grains(count: int) -> Floats:
 def _spread(to: Doubles, source: Doubles, width: float) -> Floats:
     """Return the matrix of a Gaussian blur from some places to others, rows summing to 1."""
     weight = np.exp(-0.5 * ((to[:, None] - source) / width) ** 2)
+    # No picture shows them, and numbers near the smallest float make a product ten times slower.
+    weight[weight < 1e-30] = 0
     return _single(weight / weight.sum(axis=1, keepdims=True))
 
 
