@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rxrx_lib import cli
+from rxrx_lib.cli import studies
 from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
@@ -226,7 +227,7 @@ def test_plan_lists_every_run_with_its_state(
     ]
 
 
-@pytest.mark.parametrize("form", cli.FORMATS)
+@pytest.mark.parametrize("form", studies.FORMATS)
 def test_report_on_an_empty_store_prints_all_the_papers_numbers(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

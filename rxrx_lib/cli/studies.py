@@ -1,0 +1,129 @@
+"""Commands on a study: plan, run, report, book."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rxrx_lib.cli.arguments import (
+    DONE,
+    Commands,
+    UsageError,
+    add_command,
+    add_profile,
+    as_usage,
+    count,
+    known_profile,
+)
+
+if TYPE_CHECKING:
+    from rxrx_lib.study.spec import RunSpec
+
+FORMATS = ("md", "csv", "json")
+GOES_ON = (
+    "What is done is kept, and what was in training goes on from its last checkpoint: give the "
+    "same command again."
+)
+
+
+def add_study_commands(commands: Commands) -> None:
+    """Describe the commands on a study."""
+    plan = add_command(commands, "plan", _plan, "list the runs that a study needs")
+    run = add_command(commands, "run", _run, "execute the runs of a study that are not done")
+    run.set_defaults(stopped=GOES_ON)
+    for study in (plan, run):
+        add_profile(study)
+        study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
+        study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
+        study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
+    run.add_argument(
+        "--device", default="auto", help="torch device; auto: a GPU where there is one"
+    )
+    run.add_argument(
+        "--loader-workers",
+        type=count,
+        default=0,
+        metavar="N",
+        help="processes a run that read pictures ahead",
+    )
+    run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
+    run.add_argument(
+        "--workers", type=count, metavar="N", help="processes here; 0: in this one; default: cores"
+    )
+
+    report = add_command(commands, "report", _report, "print every number beside the paper's")
+    add_profile(report)
+    report.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    report.add_argument("--format", choices=FORMATS, default="md")
+
+    book = add_command(commands, "book", _book, "run the study and the notebooks, build the book")
+    book.set_defaults(stopped=GOES_ON)
+    add_profile(book)
+    book.add_argument("--workers", type=count, metavar="N", help="processes; default: cores")
+
+
+def _plan(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.runs import open_run
+
+    specs = _specs(asked)
+    states = [open_run(asked.runs, spec).state for spec in specs]
+    for spec, state in zip(specs, states, strict=True):
+        print(f"{spec.id}  {state:<9}  {spec}")
+    counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
+    print(f"{len(specs)} runs ({counts})")
+    return DONE
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.execute import usable_cores
+    from rxrx_lib.study.require import check_device, require
+
+    specs = _specs(asked)
+    if not specs:
+        raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
+    if asked.scheduler is None:  # a cluster has devices of its own
+        as_usage(lambda: check_device(asked.device))
+    workers = usable_cores() if asked.workers is None else asked.workers
+    done = require(
+        specs,
+        data=asked.data,
+        store=asked.runs,
+        device=asked.device,
+        loader_workers=asked.loader_workers,
+        workers=workers,
+        scheduler=asked.scheduler,
+    )
+    print(f"{len(done)} runs done in {asked.runs}")
+    return DONE
+
+
+def _report(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.ledger import ledger, written
+
+    print(written(ledger(asked.runs, known_profile(asked.profile)), asked.format), end="")
+    return DONE
+
+
+def _book(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.book import make_book
+    from rxrx_lib.study.execute import usable_cores
+
+    profile = known_profile(asked.profile)
+    if profile.screen is None:
+        raise UsageError(
+            f"profile {profile.name!r} uses the release, and the book's chapters are written for "
+            "simulated screens so far; execute its runs with rxrx run, print them with rxrx report."
+        )
+    workers = usable_cores() if asked.workers is None else asked.workers
+    print(make_book(Path.cwd(), profile, workers=workers))
+    return DONE
+
+
+def _specs(asked: argparse.Namespace) -> list[RunSpec]:
+    from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+
+    profile = known_profile(asked.profile)
+    return as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
