@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import status
+from rxrx_lib.study import embeddings, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.profiles import Profile
@@ -60,6 +60,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
+    inputs.append(embeddings.fingerprint(root / "data"))
     sources = sorted((root / "notebooks").glob("*.md"))
     for source in sources:
         execute_notebook(source, chapters / f"{source.stem}.ipynb", profile, root, inputs)
@@ -152,8 +153,10 @@ def build(root: Path) -> Path:
 
 
 def code_digest() -> str:
-    """Return a hash of the library's code: a changed library executes the notebooks anew."""
-    return folder_digest([Path(__file__).parents[1]], lambda path: path.suffix == ".py")
+    """Return a hash of the library's files: a changed library executes the notebooks anew."""
+    return folder_digest(
+        [Path(__file__).parents[1]], lambda path: path.is_file() and path.suffix != ".pyc"
+    )
 
 
 def folder_digest(paths: Iterable[Path], wanted: Callable[[Path], bool] = Path.is_file) -> str:

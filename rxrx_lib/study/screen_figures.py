@@ -31,7 +31,7 @@ def channel_sheet(table: pd.DataFrame, images: Images, *, simulated: bool) -> Fi
         for column, (cell_type, site) in enumerate(zip(rows, pictures, strict=True)):
             for channel, picture in enumerate(site):
                 low, high = np.percentile(picture, (1, 99.7))
-                _picture(axes[channel, column], picture, low, high, simulated=simulated)
+                picture_tile(axes[channel, column], picture, low, high, simulated=simulated)
             axes[0, column].set_title(cell_type, fontsize=9, loc="center", fontweight="normal")
         for axis, name in zip(axes[:, 0], CHANNELS, strict=True):
             axis.set_ylabel(wrapped(name, 12), fontsize=8)
@@ -62,7 +62,7 @@ def experiment_sheet(
         pictures = images.read(rows, channels=[channel])[:, 0]
         low, high = np.percentile(pictures, (1, 99.7))
         for axis, picture in zip(axes.flat, pictures, strict=True):
-            _picture(axis, picture, low, high, simulated=simulated)
+            picture_tile(axis, picture, low, high, simulated=simulated)
         for axis, sirna in zip(axes[0], sirnas, strict=False):
             axis.set_title(sirna, fontsize=9, loc="center", fontweight="normal")
         for axis, experiment in zip(axes[:, 0], experiments, strict=True):
@@ -163,7 +163,7 @@ def _first_rows(table: pd.DataFrame, wanted: pd.Series[bool], column: str) -> di
     return dict(zip(chosen[column], chosen["row"], strict=True))
 
 
-def _picture(
+def picture_tile(
     axis: Axes, picture: npt.NDArray[np.uint8], low: float, high: float, *, simulated: bool
 ) -> None:
     """Show a picture; a simulated one carries its own mark, so that no crop of the sheet is RxRx1.

@@ -20,6 +20,9 @@ GENERATED = {
     "chapters/simulator",
     "chapters/table1",
     "chapters/negative_controls",
+    "chapters/embeddings",
+    "chapters/screen",
+    "chapters/batch_effect",
     "chapters/status",
 }
 PAGES = sorted(p for p in BOOK.rglob("*.md") if p.relative_to(BOOK).parts[0] != "chapters")

@@ -120,7 +120,7 @@ def photograph(stains: Floats, camera: Camera, random: np.random.Generator) -> N
     light *= camera.illumination
     np.maximum(light, 1e-4, out=light)
     # In place from here on: half of the time went into fresh memory.
-    grey = np.power(light, camera.gamma, out=light)
+    grey: Floats = np.power(light, camera.gamma, out=light)
     grey *= camera.gain
     grey += camera.background
     noise = SHOT_NOISE * grey
@@ -130,7 +130,8 @@ def photograph(stains: Floats, camera: Camera, random: np.random.Generator) -> N
     noise *= _noise(grey.shape, random)
     grey += noise
     np.rint(grey, out=grey)
-    return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
+    np.clip(grey, 0, 255, out=grey)
+    return grey.astype(np.uint8)
 
 
 def _noise(shape: tuple[int, ...], random: np.random.Generator) -> Floats:
