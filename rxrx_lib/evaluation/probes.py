@@ -69,16 +69,7 @@ def linear_probe(
     100.0
     """
     _check(train_x, train_y, test_x, test_y)
-    classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=LINEAR_ITERATIONS)
-    accuracy = _test_accuracy(classifier, train_x, train_y, test_x, test_y)
-    if classifier.n_iter_.max() >= LINEAR_ITERATIONS:
-        warnings.warn(
-            f"the linear probe was stopped after {LINEAR_ITERATIONS} iterations on {len(train_x)} "
-            "rows, before its optimum; its accuracy is that of the fit it had reached",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return accuracy
+    return _percent(linear_answers(train_x, train_y, test_x), test_y)
 
 
 def mlp_probe(
@@ -122,8 +113,41 @@ def mlp_probe(
     100.0
     """
     _check(train_x, train_y, test_x, test_y)
+    return _percent(mlp_answers(train_x, train_y, test_x, seed), test_y)
+
+
+def linear_answers(
+    train_x: NDArray[Any], train_y: NDArray[Any], test_x: NDArray[Any]
+) -> NDArray[Any]:
+    """Labels (N,) that the probe of `linear_probe` gives the test rows, and warnings as there.
+
+    For accuracies of a part of the rows, such as one experiment's.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [0.1], [1.0], [1.1]])
+    >>> linear_answers(x, np.array(["A", "A", "B", "B"]), np.array([[0.2], [0.9]])).tolist()
+    ['A', 'B']
+    """
+    classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=LINEAR_ITERATIONS)
+    answers = _answers(classifier, train_x, train_y, test_x)
+    if classifier.n_iter_.max() >= LINEAR_ITERATIONS:
+        warnings.warn(
+            f"the linear probe was stopped after {LINEAR_ITERATIONS} iterations on {len(train_x)} "
+            "rows, before its optimum; what it answers is that of the fit it had reached",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return answers
+
+
+def mlp_answers(
+    train_x: NDArray[Any], train_y: NDArray[Any], test_x: NDArray[Any], seed: int
+) -> NDArray[Any]:
+    """Labels (N,) that the probe of `mlp_probe` gives the test rows."""
     minibatch = min(MLP_MINIBATCH, len(train_x))
-    epochs = max(MLP_LEAST_EPOCHS, math.ceil(MLP_LEAST_STEPS * minibatch / len(train_x)))
+    steps = math.ceil(MLP_LEAST_STEPS * minibatch / max(len(train_x), 1))
+    epochs = max(MLP_LEAST_EPOCHS, steps)
     classifier = MLPClassifier(
         hidden_layer_sizes=(train_x.shape[1],),
         batch_size=minibatch,
@@ -131,16 +155,16 @@ def mlp_probe(
         n_iter_no_change=epochs,
         random_state=seed,
     )
-    return _test_accuracy(classifier, train_x, train_y, test_x, test_y)
+    return _answers(classifier, train_x, train_y, test_x)
 
 
-def _test_accuracy(
+def _answers(
     classifier: LogisticRegression | MLPClassifier,
     train_x: NDArray[Any],
     train_y: NDArray[Any],
     test_x: NDArray[Any],
-    test_y: NDArray[Any],
-) -> float:
+) -> NDArray[Any]:
+    _check(train_x, train_y, test_x, np.zeros(len(test_x)))
     mean, factor = _standardisation(train_x)
     # Two threads sum in another order than one, and a probe would end in other bits.
     with warnings.catch_warnings(), threadpool_limits(1):
@@ -148,8 +172,12 @@ def _test_accuracy(
         # further is no news, since its length is fixed.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(((train_x - mean) * factor).astype(np.float32), train_y)
-        answer = classifier.predict(((test_x - mean) * factor).astype(np.float32))
-    return 100.0 * int(np.count_nonzero(answer == test_y)) / len(test_y)
+        answers: NDArray[Any] = classifier.predict(((test_x - mean) * factor).astype(np.float32))
+    return answers
+
+
+def _percent(answers: NDArray[Any], test_y: NDArray[Any]) -> float:
+    return 100.0 * int(np.count_nonzero(answers == test_y)) / len(test_y)
 
 
 def _standardisation(train_x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

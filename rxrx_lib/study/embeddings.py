@@ -21,7 +21,7 @@ from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.evaluation.corrections import CORRECTIONS, Correction
 from rxrx_lib.evaluation.cross_experiment import neighbour_chance, neighbour_hits
-from rxrx_lib.evaluation.probe_answers import linear_answers, mlp_answers
+from rxrx_lib.evaluation.probes import linear_answers, mlp_answers
 from rxrx_lib.evaluation.reference_lines import cell_type_line, majority_line, uniform_line
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import to_stderr
