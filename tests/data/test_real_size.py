@@ -14,9 +14,9 @@ from rxrx_lib.data import metadata
 from tests.data.screens import screen_table, write_kaggle_csvs
 
 COUNTS = {"HUVEC": (16, 24), "RPE": (7, 11), "HEPG2": (7, 11), "U2OS": (3, 5)}
-# The seconds are those of the process, so that others on the machine do not count.
+# How long it takes is measured by benchmarks/data.py.
 PROGRAM = """
-import json, pathlib, sys, time
+import json, pathlib, sys
 from rxrx_lib.data import loader, metadata, splits
 table = metadata.load(sys.argv[1])
 split = splits.separated(table)
@@ -28,7 +28,7 @@ loader.one_experiment_groups(split.train, experiments, 8, 64, seed=0, epoch=0)
 # Not getrusage, which counts what the process was forked from.
 status = pathlib.Path("/proc/self/status").read_text()
 used = int(status.split("VmHWM:")[1].split()[0]) / 1024
-print(json.dumps([len(table), time.process_time(), used, "torch" in sys.modules]))
+print(json.dumps([len(table), used, "torch" in sys.modules]))
 """
 
 
@@ -51,7 +51,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells the memory of Linux")
 @pytest.mark.parametrize(("variant", "labels"), [("release", "labelled"), ("kaggle", "some")])
-def test_load_split_and_plan_take_three_seconds_and_500_mb_at_most(
+def test_load_split_and_plan_take_500_mb_at_most_and_no_torch(
     root: Path, variant: str, labels: str
 ) -> None:
     done = subprocess.run(
@@ -60,8 +60,7 @@ def test_load_split_and_plan_take_three_seconds_and_500_mb_at_most(
         text=True,
         check=True,
     )
-    sites, seconds, megabytes, torch = json.loads(done.stdout)
+    sites, megabytes, torch = json.loads(done.stdout)
     assert sites == 125_510
-    assert seconds <= 3
     assert megabytes <= 500
     assert not torch
