@@ -39,10 +39,10 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=200, help="sites on disk, at most 2464")
     parser.add_argument("--seconds", type=float, default=5.0, help="time a row")
     asked = parser.parse_args()
-    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
-        pixels_on_disk(Path(folder), asked.image_size, asked.sites, asked.seconds)
     with tempfile.TemporaryDirectory() as folder:
         real_size(Path(folder))
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
+        pixels_on_disk(Path(folder), asked.image_size, asked.sites, asked.seconds)
 
 
 def pixels_on_disk(root: Path, image_size: int, sites: int, seconds: float) -> None:

@@ -11,7 +11,7 @@ import json
 import operator
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,11 +161,21 @@ def store_fault(path: str, reason: str) -> str:
 
 
 def _blocks(images: PngTree | PackedImages, workers: int) -> Iterator[Pixels]:
-    """Yield all sites in order, (≤ SITES_AT_ONCE, C, H, W) at a time, so memory stays bounded."""
+    """Yield all sites in order, (≤ SITES_AT_ONCE, C, H, W) at a time, so memory stays bounded.
+
+    While one portion is used, the threads read the next.
+    """
+
+    def reading(first: int) -> list[Future[Pixels]]:
+        rows = range(first, min(first + SITES_AT_ONCE, images.sites))
+        return [threads.submit(images.read, [row]) for row in rows]
+
     with ThreadPoolExecutor(workers) as threads:
-        for start in range(0, images.sites, SITES_AT_ONCE):
-            rows = range(start, min(start + SITES_AT_ONCE, images.sites))
-            yield np.concatenate(list(threads.map(lambda row: images.read([row]), rows)))
+        portion = reading(0)
+        for first in range(SITES_AT_ONCE, images.sites + SITES_AT_ONCE, SITES_AT_ONCE):
+            following = reading(first)
+            yield np.concatenate([site.result() for site in portion])
+            portion = following
 
 
 def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterator[Pixels]) -> str:
