@@ -14,10 +14,12 @@ import importlib.util
 import itertools
 import os
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,24 +44,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         real_size(Path(folder))
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
-        pixels_on_disk(Path(folder), asked.image_size, asked.sites, asked.seconds)
+        pixels_on_disk(Path(folder) / "screen", asked.image_size, asked.sites, asked.seconds)
 
 
 def pixels_on_disk(root: Path, image_size: int, sites: int, seconds: float) -> None:
     """Compare the ways to read pixels, and what is built on the fastest."""
     table = write_screen(root, sites, image_size)
     tree = png_tree.open_tree(table, root)
-    start = time.perf_counter()
-    packed_store.pack(root)
-    packing = sites / (time.perf_counter() - start)
-    store = packed_store.open_packed(root)
     pngs = sum(path.stat().st_size for path in (root / "images").rglob("*.png"))
-    size = (root / packed_store.STORE).stat().st_size / pngs
+    lz4, zstd = packed(root, "lz4"), packed(root, "zstd")
+    store = lz4.images
     paths = png_tree.site_paths(table, root)
     readers: dict[str, Callable[[np.ndarray], Pixels]] = {
         "six PNGs, Pillow": lambda rows: by_pillow(paths, rows),
         "six PNGs, this library": tree.read,
-        "packed store, LZ4": store.read,
+        "packed store, lz4": lz4.images.read,
+        "packed store, zstd": zstd.images.read,
     }
     if importlib.util.find_spec("cv2") is not None:
         readers["six PNGs, OpenCV"] = lambda rows: by_opencv(paths, rows)
@@ -68,14 +68,37 @@ def pixels_on_disk(root: Path, image_size: int, sites: int, seconds: float) -> N
     reference = rates.get("six PNGs, OpenCV", rates["six PNGs, Pillow"])
     for name, rate in rates.items():
         print(f"  {name:<28}{rate:9.0f}   {rate / reference:6.2f} x the public reader")
-    print(f"  {'packed store, bytes':<28}{'':9}   {size:6.2f} x the PNGs")
     decoding = rates["six PNGs, this library"]
-    print(f"  {'packing':<28}{packing:9.0f}   {packing / decoding:6.2f} x decoding the PNGs")
-    reading = rates["packed store, LZ4"]
+    for name, made in (("lz4", lz4), ("zstd", zstd)):
+        print(f"  {name + ', bytes':<28}{'':9}   {made.bytes / pngs:6.2f} x the PNGs")
+        rate = sites / made.seconds
+        print(f"  {name + ', packing':<28}{rate:9.0f}   {rate / decoding:6.2f} x decoding the PNGs")
+    reading = rates["packed store, lz4"]
     loaded = minibatches_a_second(store, sites, seconds)
     print(f"  {'loader to minibatches':<28}{loaded:9.0f}   {loaded / reading:6.2f} x reading")
     moments = passes_a_second(store, seconds) * sites
     print(f"  {'moments for normalising':<28}{moments:9.0f}   {moments / reading:6.2f} x reading")
+
+
+class Packed(NamedTuple):
+    """A packed store, and what packing cost."""
+
+    images: packed_store.PackedImages
+    seconds: float
+    bytes: int
+
+
+def packed(root: Path, codec: str) -> Packed:
+    """Pack a screen's pictures in a folder of their own."""
+    folder = root.with_name(f"{root.name}-{codec}")
+    folder.mkdir()
+    (folder / "images").symlink_to(root / "images", target_is_directory=True)
+    shutil.copy(root / metadata.FILE_NAME, folder)
+    start = time.perf_counter()
+    packed_store.pack(folder, codec=codec)
+    seconds = time.perf_counter() - start
+    size = (folder / packed_store.STORE).stat().st_size
+    return Packed(packed_store.open_packed(folder), seconds, size)
 
 
 def random_rows_a_second(read: Callable[[np.ndarray], Pixels], sites: int, seconds: float) -> float:

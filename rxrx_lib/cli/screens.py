@@ -39,6 +39,8 @@ def add_screen_commands(commands: Commands) -> None:
 
     pack = add_command(commands, "pack", _pack, "pack a screen's pictures into one fast file")
     pack.add_argument("dir", type=Path)
+    pack.add_argument("--codec", default="lz4", metavar="C", help="lz4 (faster) or zstd (smaller)")
+    pack.add_argument("--workers", type=positive_count, default=1, metavar="N", help="threads")
 
     splits = add_command(commands, "splits", _splits, "write a screen's splits as CSV")
     splits.add_argument("dir", type=Path)
@@ -123,8 +125,11 @@ def _check(asked: argparse.Namespace) -> int:
 
 def _pack(asked: argparse.Namespace) -> int:
     from rxrx_lib.data.images import pack
+    from rxrx_lib.data.packed_store import CODECS
 
-    print(pack(asked.dir))
+    if asked.codec not in CODECS:
+        raise UsageError(f"codec is {asked.codec!r}; choose one of {', '.join(CODECS)}.")
+    print(pack(asked.dir, workers=asked.workers, codec=asked.codec))
     return DONE
 
 

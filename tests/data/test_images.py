@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rxrx_lib.data import atomic, images, metadata
+from rxrx_lib.data import atomic, images, metadata, packed_store
 from rxrx_lib.data.check import check
 from tests.data.screens import png_path, screen_table, write_screen
 
@@ -264,3 +264,19 @@ def test_four_real_channels_decode_exactly_and_check_reports_the_two_absent(tmp_
     w5, w6 = check(tmp_path)
     assert "B02_s1_w5.png is missing" in w5
     assert "B02_s1_w6.png is missing" in w6
+
+
+def test_every_codec_reads_back_the_same_pixels_and_an_unknown_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    write_screen(tmp_path, {"HUVEC-01": "train"}, image_size=8)
+    pixels, sizes = [], []
+    for codec in packed_store.CODECS:
+        images.pack(tmp_path, workers=2, codec=codec)
+        opened = images.open_images(tmp_path)
+        pixels.append(opened.read(range(opened.sites)))
+        sizes.append(json.loads((tmp_path / packed_store.MANIFEST).read_text())["codec"])
+    np.testing.assert_array_equal(pixels[0], pixels[1])
+    assert [size.split()[1].lower() for size in sizes] == list(packed_store.CODECS)
+    with pytest.raises(ValueError, match="codec is 'gzip'; choose one of lz4, zstd"):
+        images.pack(tmp_path, codec="gzip")
