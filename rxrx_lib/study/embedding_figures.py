@@ -16,10 +16,7 @@ from rxrx_lib.evaluation.corrections import CORRECTIONS
 from rxrx_lib.evaluation.intervals import t_interval
 from rxrx_lib.study.embedding_pages import LABELS, PROBES, title
 from rxrx_lib.study.embeddings import MEASURES, Measured, Source
-from rxrx_lib.study.figures import INK, WIDTH, figure_style, mark_simulated, wrapped
-
-LABEL_ROOM = 0.2
-"""Share of an axis within which two reference lines share one label."""
+from rxrx_lib.study.figures import INK, WIDTH, figure_style, label_lines, mark_simulated, wrapped
 
 
 class DotPanel(NamedTuple):
@@ -105,25 +102,4 @@ def _draw(axis: Axes, panel: DotPanel) -> None:
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
     axis.set_title(panel.title)
-    _label_lines(axis, panel.lines)
-
-
-def _label_lines(axis: Axes, lines: Mapping[str, float]) -> None:
-    """Name the lines above the first row; lines too close for two labels share one."""
-    left, right = axis.get_xlim()
-    shared: list[tuple[str, float]] = []
-    for name, position in sorted(lines.items(), key=lambda line: line[1]):
-        if shared and position - shared[-1][1] < LABEL_ROOM * (right - left):
-            name = f"{shared.pop()[0]}, {name}"
-        shared.append((name, position))
-    for name, position in shared:
-        axis.annotate(
-            name,
-            (position, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -1),
-            textcoords="offset points",
-            va="top",
-            fontsize=8,
-            color="#555555",
-        )
+    label_lines(axis, panel.lines)

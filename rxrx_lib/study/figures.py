@@ -37,8 +37,8 @@ WIDTH = 4.6
 """Inches: a phone shows so much without shrinking letters beyond reading."""
 INK = "#444444"
 """Of dots that belong to no method."""
-LABEL_ROOM = 15.0
-"""Percent of an axis within which two reference lines share one label."""
+LABEL_ROOM = 0.2
+"""Share of an axis within which two reference lines share one label."""
 
 
 class Panel(NamedTuple):
@@ -72,8 +72,8 @@ def replicate_panels(panels: Sequence[Panel], *, simulated: bool) -> Figure:
             len(panels), 1, figsize=(WIDTH, sum(heights)), height_ratios=heights, squeeze=False
         )
         for axis, panel in zip(axes[:, 0], panels, strict=True):
-            _dots(axis, panel)
             axis.set_xlim(0, 100)
+            _dots(axis, panel)
         axes[-1, 0].set_xlabel("percent of sites")
         return mark_simulated(figure) if simulated else figure
 
@@ -174,18 +174,19 @@ def _dots(axis: Axes, panel: Panel) -> None:
         _replicates(axis, row, values, method)
     _name_rows(axis, [wrapped(METHODS[method].label, 18) for method in panel.values])
     if panel.lines:
-        _label_lines(axis, panel.lines)
+        axis.set_ylim(top=-1.25)
+        label_lines(axis, panel.lines)
     axis.set_title(panel.title)
 
 
-def _label_lines(axis: Axes, lines: Mapping[str, float]) -> None:
-    """Name the lines above the first row; lines too close for two labels share one."""
+def label_lines(axis: Axes, lines: Mapping[str, float]) -> None:
+    """Name upright lines at the upper edge; lines too close for two labels share one."""
+    left, right = axis.get_xlim()
     shared: list[tuple[str, float]] = []
     for name, position in sorted(lines.items(), key=lambda line: line[1]):
-        if shared and position - shared[-1][1] < LABEL_ROOM:
+        if shared and position - shared[-1][1] < LABEL_ROOM * (right - left):
             name = f"{shared.pop()[0]}, {name}"
         shared.append((name, position))
-    axis.set_ylim(top=-1.25)
     for name, position in shared:
         axis.annotate(
             name,

@@ -88,6 +88,7 @@ def check_device(device: str) -> None:
         return
     try:
         torch.empty(0, device=device)
+    # torch raises any of these: no such word, not built with it, no driver, not on this system.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ValueError(

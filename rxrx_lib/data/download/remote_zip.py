@@ -150,6 +150,7 @@ def _open_directory(
         return zipfile.ZipFile(source)
     except ArchiveError:
         raise
+    # zipfile itself raises the last three for bytes that are no directory.
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError) as error:
         raise ArchiveError(
             f"{file.url} is no zip archive, or a damaged one ({error}): give the same command "
