@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +72,21 @@ def composite_and_channels(row: int, images: Images, *, simulated: bool) -> Figu
             axis = figure.add_subplot(places[place // 3, 1 + place % 3])
             colour_picture(axis, coloured(_stretched(picture, light), light), simulated=simulated)
             small_title(axis, f"{light.channel} {light.organelle}", 7)
+        return mark_simulated(figure) if simulated else figure
+
+
+def field_sheet(fields: Mapping[str, Picture], *, simulated: bool) -> Figure:
+    """Draw named fields, each (6, H, W), as composites large enough to see single cells."""
+    rows = -(-len(fields) // 2)
+    with figure_style():
+        figure, axes = plt.subplots(
+            rows, 2, figsize=(WIDTH, 0.25 + 0.5 * WIDTH * rows), squeeze=False, dpi=PICTURE_DPI
+        )
+        for axis in axes.flat[len(fields) :]:
+            axis.set_axis_off()
+        for axis, (name, field) in zip(axes.flat, fields.items(), strict=False):
+            colour_picture(axis, composite(field), simulated=simulated)
+            small_title(axis, name, 9)
         return mark_simulated(figure) if simulated else figure
 
 

@@ -117,8 +117,8 @@ def strength_dots(truth: Mapping[str, Any], table: pd.DataFrame, *, simulated: b
         return mark_simulated(figure) if simulated else figure
 
 
-def realism_claims(compared: pd.DataFrame, left_out: Sequence[str]) -> list[str]:
-    """Say how many statistics lie within their tolerance, which do not, and which are left out."""
+def realism_claims(compared: pd.DataFrame) -> list[str]:
+    """Say how many statistics lie within their tolerance, and which do not."""
     passed = int(compared["passes"].sum())
     lines = [f"{passed} of {len(compared)} statistics lie within their tolerance."]
     for statistic, some in compared.groupby("statistic", sort=False):
@@ -126,7 +126,7 @@ def realism_claims(compared: pd.DataFrame, left_out: Sequence[str]) -> list[str]
         if len(failed):
             where = ", ".join(_where(row) for row in failed.to_dict("records"))
             lines.append(f"Outside, {statistic}: {where} ({len(failed)} of {len(some)}).")
-    return [*lines, *(f"Not compared: {kind}." for kind in left_out)]
+    return lines
 
 
 def realism_dots(compared: pd.DataFrame, *, simulated: bool) -> Figure:

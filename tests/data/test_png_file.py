@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rxrx_lib.data.png_file import COLOUR, GREY, ImageError, Kind, decode
+from rxrx_lib.data.png_file import COLOUR, GREY, ImageError, Kind, decode, encode
 
 DRAW = np.random.default_rng(0)
 PICTURES = {
@@ -134,3 +134,21 @@ def test_a_header_that_claims_too_much_takes_no_memory(tmp_path: Path, size: int
     path.write_bytes(with_checksums(bytes(data)))
     with pytest.raises(ImageError, match=rf"has {size} × {size} pixels; expected 1 to 8192"):
         decode(path)
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_what_is_encoded_is_decoded_by_others_and_by_us(size: int, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 1 + seed % 256, (size, size), dtype=np.uint8)
+    data = encode(pixels)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.mode == "L"
+        picture.verify()
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+
+
+def test_an_encoded_file_is_whole(tmp_path: Path) -> None:
+    pixels = PICTURES[GREY]
+    path = tmp_path / "w1.png"
+    path.write_bytes(encode(pixels))
+    assert np.array_equal(decode(path), pixels)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from rxrx_lib.data.simulator.cell_types import CELL_TYPES
 from rxrx_lib.data.simulator.cells import Cells, draw_cells
 from rxrx_lib.data.simulator.phenotypes import NAMES
 from rxrx_lib.data.simulator.render import site_cells
+from rxrx_lib.data.simulator.stains import paint
 
 SPEC = ScreenSpec(seed=2, image_size=32, pixel_size=8.0)
 EMPTY = Site("SIM-HUVEC-01", 1, "B02", 1, SPEC.classes - 1)
@@ -137,3 +139,67 @@ def test_empty_wells_show_more_cells_than_treated_ones_only_with_phenotypes() ->
     seen = [site_cells(shown, well).in_view(256) for well in wells]
     plain = [site_cells(truth, well).in_view(256) for well in wells]
     assert np.mean(seen) / np.mean(plain) == pytest.approx(np.exp(0.476), rel=0.15)
+
+
+def drawn(log_density: float) -> Cells:
+    kind = CELL_TYPES["HUVEC"]
+    return draw_cells(
+        kind, 512.0, NO_PHENOTYPE, NO_PHENOTYPE, log_density, np.random.default_rng(5)
+    )
+
+
+def test_of_more_cells_the_fewer_are_some() -> None:
+    """Density adds cells and takes some away; it draws no other ones."""
+    few, many = drawn(-0.7), drawn(0.5)
+    numbers_of_few = {tuple(row) for row in few.texture.tolist()}
+    numbers_of_many = {tuple(row) for row in many.texture.tolist()}
+    assert len(numbers_of_few) < len(numbers_of_many)
+    assert numbers_of_few < numbers_of_many
+
+
+def test_cells_with_more_room_are_larger() -> None:
+    few, many = drawn(-1.0), drawn(1.0)
+    assert np.median(few.body.prod(axis=1)) > 1.5 * np.median(many.body.prod(axis=1))
+    assert np.median(few.nucleus.prod(axis=1)) > np.median(many.nucleus.prod(axis=1))
+
+
+def test_a_large_view_takes_memory_in_proportion_to_its_cells() -> None:
+    tracemalloc.start()
+    peaks = []
+    for side in (1024.0, 4096.0):
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        cells = some_cells(side=side)
+        peaks.append((tracemalloc.get_traced_memory()[1] - before) / len(cells.x))
+    tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def one_nucleus_on_an_outline() -> Cells:
+    """Return two cells, of which one's nucleus reaches into the other."""
+    cells = some_cells()
+    two = {name: value[:2].copy() for name, value in vars(cells).items()}
+    two["x"][:], two["y"][:] = (100.0, 130.0), 128.0
+    two["cos"][:], two["sin"][:] = 1.0, 0.0
+    two["nucleus"][:], two["brightness"][:], two["traits"][:] = ((20.0,), (6.0,)), 1.0, 1.0
+    two["body"][:] = 60.0
+    return Cells(**two)
+
+
+def test_a_nucleus_is_not_cut_off_where_its_cell_ends() -> None:
+    planes = paint(one_nucleus_on_an_outline(), 256, 1.0, np.random.default_rng(0))
+    assert (planes[0] > 0.5).sum() == pytest.approx(np.pi * (20**2 + 6**2), rel=0.03)
+
+
+def test_where_two_cells_meet_their_stains_pass_over() -> None:
+    cells = one_nucleus_on_an_outline()
+    cells.body[:] = 80.0
+    cells.nucleus[:] = 4.0
+    cells.x[:] = (80.0, 176.0)
+    cells.brightness[:, 2] = (0.5, 2.0)
+    cells.traits[:, [NAMES.index("actin_border"), NAMES.index("actin_fibres")]] = 0
+    actin = paint(cells, 256, 1.0, np.random.default_rng(0))[2]
+    steps = np.abs(np.diff(actin, axis=1))[108:148, 96:160]
+    levels = actin[108:148, [110, 145]].mean(0)
+    assert levels[1] - levels[0] > 0.4
+    assert np.median(steps.max(axis=1)) < 0.3 * (levels[1] - levels[0])

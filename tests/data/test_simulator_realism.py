@@ -1,21 +1,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from rxrx_lib.data.simulator import (
     ScreenSpec,
+    Site,
     draw_truth,
     layout,
-    not_compared,
     real_statistics,
     realism,
+    realism_detail,
 )
+from rxrx_lib.data.simulator.realism import judged
+from rxrx_lib.data.simulator.realism_detail import (
+    compare_counts,
+    compare_nuclei,
+    compare_pictures,
+    full_detail,
+)
+from rxrx_lib.data.simulator.render import site_cells
 
 SPEC = ScreenSpec(seed=1, image_size=16, pixel_size=16.0)
 Screen = tuple[pd.DataFrame, np.ndarray, dict[str, Any]]
@@ -81,26 +91,13 @@ def test_what_cannot_be_formed_is_left_out(screen: Screen) -> None:
     result = realism(table[one].reset_index(drop=True), images[one], truth)
     assert np.isfinite(result["simulated"]).all()
     assert not result["statistic"].str.contains("between experiments").any()
-    assert not result["statistic"].str.contains("power").any()
-
-
-def test_a_white_spectrum_has_no_slope() -> None:
-    spec = replace(SPEC, image_size=512, pixel_size=1.0, experiments=(("HEPG2", 1, 0),))
-    table = layout(spec)
-    table = table[table["sirna"] == "EMPTY"].iloc[:2].reset_index(drop=True)
-    images = np.random.default_rng(0).integers(0, 256, (2, 6, 512, 512), dtype=np.uint8)
-    truth = draw_truth(spec).to_json() | {"cells": dict.fromkeys(table["site_id"], 90)}
-    result = realism(table, images, truth)
-    assert found(result, "slope of power spectrum", "HEPG2", 1)["simulated"] == pytest.approx(
-        0, abs=0.1
-    )
 
 
 def with_counts(screen: Screen, log_counts: Mapping[str, float]) -> pd.DataFrame:
-    """Return what `realism` says of n cells, given log(1 + n) of some sites, 3 at the others."""
-    table, images, truth = screen
-    counts = {site: float(np.expm1(log_counts.get(site, 3.0))) for site in table["site_id"]}
-    return realism(table, images, truth | {"cells": counts})
+    """Return what is said of n cells, given log(1 + n) of some sites, 3 at the others."""
+    table = screen[0]
+    counts = [float(np.expm1(log_counts.get(site, 3.0))) for site in table["site_id"]]
+    return judged(compare_counts(table, np.array(counts)))
 
 
 def test_variances_of_counts_are_told_apart(screen: Screen) -> None:
@@ -151,13 +148,18 @@ def test_shared_effects_on_counts_are_correlations_of_sirnas_between_cell_types(
     assert got["simulated"] == pytest.approx(2 / 6)
 
 
+BANDS = ("4 to 32", "16 to 64", "64 to 200")
+
+
+def power_slope(result: pd.DataFrame, band: str, channel: int) -> float:
+    name = f"slope of power spectrum, {band} cycles a field"
+    return float(found(result, name, "HEPG2", channel)["simulated"])
+
+
 def test_slopes_of_power_spectra_are_those_that_the_pictures_have() -> None:
-    spec = replace(SPEC, image_size=512, pixel_size=1.0, experiments=(("HEPG2", 1, 0),))
-    table = layout(spec)
-    table = table[table["sirna"] == "EMPTY"].iloc[:2].reset_index(drop=True)
     frequency = np.fft.fftfreq(512) * 512
     radius = np.maximum(np.hypot(frequency[:, None], frequency), 1)
-    slopes = [-1.0, -1.5, -2.0, -2.5, -3.0, -3.5]
+    slopes = [-1.0, -1.25, -1.5, -1.75, -2.0, 0.0]
     random = np.random.default_rng(0)
     images = np.empty((2, 6, 512, 512), dtype=np.uint8)
     for picture in images:
@@ -165,45 +167,64 @@ def test_slopes_of_power_spectra_are_those_that_the_pictures_have() -> None:
             phases = np.fft.fft2(random.standard_normal((512, 512)))
             made = np.fft.ifft2(radius ** (slope / 2) * phases / np.abs(phases)).real
             channel[:] = np.rint(128 + 25 * np.clip(made / made.std(), -5, 5))
-    truth = draw_truth(spec).to_json() | {"cells": dict.fromkeys(table["site_id"], 90)}
-    result = realism(table, images, truth)
+    result = judged(compare_pictures(images))
     for channel, slope in enumerate(slopes, start=1):
-        got = found(result, "slope of power spectrum", "HEPG2", channel)
-        assert got["simulated"] == pytest.approx(slope, abs=0.05)
-        assert got["real"] == real_statistics.POWER_SLOPE[channel - 1]
+        for band in BANDS:
+            assert power_slope(result, band, channel) == pytest.approx(slope, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    ("image_size", "pixel_size", "expected"),
-    [
-        (48, 5.5, ["shows 264 × 264", "shows 264 × 264", "48 × 48, each 5.5 release pixels"]),
-        (16, 16.0, ["16 × 16, each 16 release pixels"]),
-        (256, 1.0, ["256 × 256, each 1 release pixels"]),
-        (512, 1.0, ["shows 512 × 512", "shows 512 × 512"]),
-    ],
-)
-def test_kinds_that_a_picture_s_size_rules_out_are_named_with_the_reason(
-    image_size: int, pixel_size: float, expected: list[str]
-) -> None:
-    sentences = not_compared(asdict(ScreenSpec(image_size=image_size, pixel_size=pixel_size)))
-    assert len(sentences) == len(expected)
-    assert all(reason in sentence for sentence, reason in zip(sentences, expected, strict=True))
-
-
-@pytest.mark.parametrize(("image_size", "pixel_size"), [(16, 16.0), (16, 4.0)])
-def test_what_is_named_as_not_compared_is_what_is_left_out(
-    image_size: int, pixel_size: float
-) -> None:
-    spec = replace(
-        SPEC, image_size=image_size, pixel_size=pixel_size, experiments=(("HEPG2", 2, 0),)
-    )
-    table = layout(spec)
+def test_the_typical_field_counts_not_the_brightest() -> None:
     random = np.random.default_rng(0)
-    images = random.integers(0, 60, (len(table), 6, image_size, image_size), dtype=np.uint8)
-    counts = random.poisson(20, len(table)).tolist()
-    truth = draw_truth(spec).to_json()
-    truth["cells"] = dict(zip(table["site_id"], counts, strict=True))
-    given = " ".join(realism(table, images, truth)["statistic"])
-    named = " ".join(not_compared(truth["spec"]))
-    assert ("variance of log count" in given) != ("how cell counts vary" in named)
-    assert ("power spectrum" in given) != ("power spectra" in named)
+    dark = random.integers(100, 104, (2, 6, 512, 512), dtype=np.uint8)
+    bright = gaussian_filter(random.normal(size=(1, 6, 512, 512)), (0, 0, 9, 9))
+    shown = np.uint8(128 + 100 * bright / np.abs(bright).max())
+    result = judged(compare_pictures(np.concatenate([dark, shown])))
+    assert power_slope(result, "16 to 64", 1) == pytest.approx(0, abs=0.1)
+
+
+def test_a_channel_without_contrast_has_no_slope_and_no_correlation() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (1, 6, 512, 512), dtype=np.uint8)
+    images[:, 4] = 3
+    result = judged(compare_pictures(images))
+    assert set(result["channel"]) == {0, 1, 2, 3, 4, 6}
+    assert "pixel correlation w5-w6" not in set(result["statistic"])
+
+
+def test_correlations_of_channels_are_numpy_s() -> None:
+    random = np.random.default_rng(0)
+    shared = random.normal(100, 20, (512, 512))
+    images = np.uint8(shared + random.normal(0, 15, (1, 6, 512, 512))).astype(np.uint8)
+    result = judged(compare_pictures(images))
+    expected = np.corrcoef(images[0].reshape(6, -1))[1, 3]
+    assert found(result, "pixel correlation w2-w4", "HEPG2")["simulated"] == pytest.approx(expected)
+
+
+def test_sizes_of_nuclei_are_those_of_ellipses_with_their_centres_in_the_field() -> None:
+    truth, table = full_detail(replace(SPEC, experiments=(("HEPG2", 1, 0),)))
+    row = table[table["sirna"] == "EMPTY"].iloc[0]
+    cells = site_cells(truth, Site(**{name: row[name] for name in Site._fields}))
+    inside = [
+        np.pi * a * b
+        for x, y, (a, b) in zip(cells.x, cells.y, cells.nucleus, strict=True)
+        if 0 <= x < 512 and 0 <= y < 512
+    ]
+    result = judged(compare_nuclei([cells]))
+    diameter = found(result, "log median diameter of nuclei", "HEPG2")["simulated"]
+    assert np.exp(diameter) == pytest.approx(2 * np.sqrt(np.median(inside) / np.pi), rel=1e-5)
+    spread = found(result, "coefficient of variation of nuclear area", "HEPG2")["simulated"]
+    assert spread == pytest.approx(np.std(inside) / np.mean(inside), rel=1e-5)
+
+
+def test_detail_is_the_screen_s_own_whatever_its_picture_size() -> None:
+    coarse = replace(SPEC, experiments=(("HEPG2", 2, 0), ("HUVEC", 2, 0)), treatments_per_plate=1)
+    fine = replace(coarse, image_size=32, pixel_size=2.0)
+    result = realism_detail(coarse)
+    pd.testing.assert_frame_equal(result, realism_detail(fine))
+    kinds = " ".join(result["statistic"])
+    for kind in ("variance of log count", "power spectrum", "pixel correlation", "diameter"):
+        assert kind in kinds
+
+
+def test_a_screen_without_hepg2_has_counts_only() -> None:
+    result = realism_detail(replace(SPEC, experiments=(("RPE", 2, 0),), treatments_per_plate=1))
+    assert result["statistic"].str.contains("count").all()

@@ -170,3 +170,8 @@ def test_truth_json_holds_every_effect_and_phenotype() -> None:
     assert third["sirna_id"] == 2
     assert len(third["phenotype"]["RPE"]) == len(told["traits"]) == len(NAMES)
     np.testing.assert_allclose(third["phenotype"]["RPE"], truth.phenotypes["RPE"][2], atol=1e-6)
+
+
+def test_sirnas_leave_the_average_cell_as_it_is() -> None:
+    for effects in draw_truth(ScreenSpec(seed=4)).phenotypes.values():
+        np.testing.assert_allclose(np.exp(effects[:-1]).mean(axis=0), 1.0, rtol=1e-9)

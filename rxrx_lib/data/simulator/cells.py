@@ -6,20 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
+from rxrx_lib.data.simulator import tables
 from rxrx_lib.data.simulator.cell_types import CellType
 from rxrx_lib.data.simulator.phenotypes import CELL_COUNT, NAMES
 from rxrx_lib.data.simulator.textures import SIDE, textures
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 FIELD = 512.0  # release pixels
 MARGIN = 40.0  # release pixels around the view in which cells lie that reach into it
 NUCLEOLI = 4  # most of them in a nucleus
+NORMALS, UNIFORMS = 18, 4 + 3 * NUCLEOLI  # that a cell is made from
+CANDIDATES = 8  # places for each cell that a typical well has
+NEIGHBOUR = 3  # the neighbour whose distance tells how much room a cell has
+LEAST_AND_MOST_ROOM = 0.45, 1.8  # where 1 is a typical well's
 ROUNDED = 0.02  # share of cells that have rounded up: dividing or dying
 
 RESPONSE_SD = 0.3  # cells of a well differ in how strongly they respond
-NUCLEUS_SD = 0.16
+NUCLEUS_SD = 0.14
+NUCLEUS_FILLS, CELL_FILLS = 0.2, 0.5  # exponents with which cells grow into the room they have
 REACH_SD = 0.15
 ELONGATION_SD = 0.35
 BRIGHTNESS_SD = 0.32  # common to all stains of a cell
@@ -98,17 +106,19 @@ def draw_cells(
     Cells
         Those in the view and in a margin around it.
     """
-    y, x, tilt = _places(kind, side, float(np.exp(log_density + phenotype[CELL_COUNT])), random)
-    normal = random.standard_normal((len(x), 18), dtype=np.float32)
-    uniform = random.random((len(x), 4 + 3 * NUCLEOLI), dtype=np.float32)
+    density = float(np.exp(log_density + phenotype[CELL_COUNT]))
+    (y, x), tilt, room, own = _places(kind, side, density, random)
+    normal = tables.normals(NORMALS)[own[:, None] + np.arange(NORMALS)]
+    uniform = tables.uniforms(UNIFORMS)[own[:, None] + np.arange(UNIFORMS)]
     response = np.clip(1 + RESPONSE_SD * normal[:, :1], 0.2, 1.8)
     traits = np.exp(response * phenotype + morphology).astype(np.float32)
-    return _grown(kind, (y, x, tilt), traits, normal[:, 1:], uniform)
+    return _grown(kind, (y, x, tilt), room, traits, normal[:, 1:], uniform)
 
 
 def _grown(
     kind: CellType,
     places: tuple[Floats, Floats, Floats],
+    room: Floats,
     traits: Floats,
     normal: Floats,
     uniform: Floats,
@@ -119,10 +129,11 @@ def _grown(
     rounded = uniform[:, 0] < ROUNDED
     angle = 1.4 * tilt + 0.45 * normal[:, 0]
     nucleus = 0.5 * kind.nucleus * trait["nucleus_size"] * np.exp(NUCLEUS_SD * normal[:, 1])
+    nucleus *= room**NUCLEUS_FILLS
     nucleus = np.where(rounded, 0.6 * nucleus, nucleus)
     long = _elongation(kind.nucleus_elongation, normal[:, 2]) * trait["nucleus_elongation"]
     half_axes = _half_axes(nucleus, long)
-    reach = kind.reach * trait["cell_size"] * np.exp(REACH_SD * normal[:, 3])
+    reach = kind.reach * trait["cell_size"] * np.exp(REACH_SD * normal[:, 3]) * room**CELL_FILLS
     reach = np.where(rounded, 0.4 * reach, reach)
     stretch = np.where(rounded, 1.0, _elongation(kind.elongation, normal[:, 4]))
     brightness = np.exp(BRIGHTNESS_SD * normal[:, 5:6] + STAIN_SD * normal[:, 6:12])
@@ -144,37 +155,46 @@ def _grown(
 
 def _places(
     kind: CellType, side: float, density: float, random: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Draw where cells lie (y, x) and the local lie of their long axes.
+) -> tuple[Floats, Floats, Floats, Ints]:
+    """Draw where cells lie (y and x), the lie of their long axes, their room, their own numbers.
 
-    Of more candidates than needed those survive that lie where a smooth random field is high,
-    which leaves holes; then cells push their close neighbours away.
+    Of many candidates those survive that lie where a smooth random field is high, which leaves
+    holes; then cells push their close neighbours away. The candidates do not depend on density:
+    of more cells all the fewer are some.
     """
     extent = side + 2 * MARGIN
-    expected = kind.cells_per_field * (extent / FIELD) ** 2 * density
-    n = max(1, int(expected + random.random()))
-    candidates = random.random((3 * n, 2), dtype=np.float32) * np.float32(extent)
-    field = textures(1.0).room
+    typical = kind.cells_per_field * (extent / FIELD) ** 2
+    count = int(np.ceil(CANDIDATES * typical))
+    candidates = random.random((count, 2), dtype=np.float32) * np.float32(extent)
+    own = random.integers(0, tables.STARTS, size=count)
+    luck = random.gumbel(size=count)
     corner = random.integers(0, SIDE, size=(2, 2))
+    n = min(max(1, int(typical * density + random.random())), count)
+    field = textures(1.0).room
     y, x = candidates.astype(np.int64).T
-    room = field[(y + corner[0, 0]) % SIDE, (x + corner[0, 1]) % SIDE]
-    luck = random.gumbel(size=3 * n)
-    kept = np.sort(np.argpartition(-(kind.clumping * room + luck), n - 1)[:n])
+    height = field[(y + corner[0, 0]) % SIDE, (x + corner[0, 1]) % SIDE]
+    kept = np.sort(np.argpartition(-(kind.clumping * height + luck), n - 1)[:n])
     tilt = field[(y[kept] + corner[1, 0]) % SIDE, (x[kept] + corner[1, 1]) % SIDE]
-    apart = _push_apart(candidates[kept], 1.15 * kind.nucleus)
-    return apart[:, 0] - MARGIN, apart[:, 1] - MARGIN, tilt
+    places = candidates[kept]
+    tree = cKDTree(places)
+    near = tree.query(places, k=[NEIGHBOUR + 1])[0][:, 0]
+    room = np.clip(near * np.sqrt(kind.cells_per_field) / FIELD, *LEAST_AND_MOST_ROOM)
+    places = _pushed_apart(places, tree, 1.15 * kind.nucleus)
+    return places.T - MARGIN, tilt, room.astype(np.float32), own[kept]
 
 
-def _push_apart(places: Floats, distance: float, rounds: int = 3) -> Floats:
+def _pushed_apart(places: Floats, tree: cKDTree, distance: float, rounds: int = 2) -> Floats:
     """Move points (cells, 2) that lie nearer than a distance apart, in a few rounds."""
+    one, other = tree.query_pairs(1.5 * distance, output_type="ndarray").T
+    both = np.concatenate([one, other])
     y, x = places.T
     for _ in range(rounds):
-        dy, dx = y[:, None] - y, x[:, None] - x
-        squared = dy * dy + dx * dx + np.float32(1e-6)
-        push = 0.5 * np.maximum(distance / np.sqrt(squared) - 1, 0)
-        np.fill_diagonal(push, 0)
-        push = np.minimum(push, 3)
-        y, x = y + (push * dy).sum(1), x + (push * dx).sum(1)
+        dy, dx = y[one] - y[other], x[one] - x[other]
+        length = np.sqrt(dy * dy + dx * dx + np.float32(1e-6))
+        push = np.minimum(np.maximum(0.5 * (distance / length - 1), 0), 3)
+        dy, dx = push * dy, push * dx
+        y = y + np.bincount(both, np.concatenate([dy, -dy]), len(y))
+        x = x + np.bincount(both, np.concatenate([dx, -dx]), len(x))
     return np.stack([y, x], axis=1).astype(np.float32)
 
 

@@ -55,4 +55,14 @@ CHANNEL_CORRELATION = {
     (3, 4): 0.83,
     (5, 6): 0.96,
 }
-POWER_SLOPE = (-4.0, -3.1, -3.2, -2.8, -3.6, -3.4)  # log power on log k, k from 16 to 64
+# Slopes of log power on log k, channels 1-6, for k of so many cycles a field;
+# means of the two wells.
+POWER_SLOPE = {
+    (4, 32): (-2.0, -2.2, -2.4, -2.6, -2.1, -2.3),
+    (16, 64): (-4.0, -3.1, -3.2, -2.8, -3.6, -3.4),
+    (64, 200): (-4.0, -3.4, -3.4, -3.6, -4.0, -3.8),
+}
+# Nuclei of these wells, found by Otsu's threshold and a watershed: geometric mean of the median
+# diameters (22.6 and 18.2 release pixels), and standard deviation of the areas over their mean.
+NUCLEUS_DIAMETER = 20.3
+NUCLEUS_AREA_VARIATION = 0.44

@@ -3,13 +3,12 @@
 Tolerances were written down before the first comparison, when a screen had 5 to 9 experiments of
 a cell type, and stayed when the default became the release's own 24, 11, 11 and 5. They allow for
 such few experiments, for pictures of less detail, and for heavy tails in HEPG2 and U2OS; a
-statistic that misses its tolerance is reported, not hidden, and `not_compared` names the kinds
-that a screen's pictures are too small or too coarse for.
+statistic that misses its tolerance is reported, not hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +20,6 @@ from rxrx_lib.data.simulator import real_statistics as real
 Floats = NDArray[np.float64]
 
 HEAVY_TAILED = ("HEPG2", "U2OS")
-COUNTED_VIEW = 256.0  # release pixels; the view of the real counts' variances
-SPECTRUM_SIZE = 512  # pixels of the release's own size, as in the pictures of the real spectra
-POWER_BAND = (16, 64)
 
 
 class Comparison(NamedTuple):
@@ -56,68 +52,40 @@ def realism(
     pandas.DataFrame
         Columns statistic, cell_type, channel (0: all), real, simulated, tolerance, passes.
         Statistics whose name begins with "log" are natural logarithms, so a tolerance of 0.69
-        is a factor of two. Variances of counts and their likeness between cell types are given
-        only for views of 256 release pixels, power spectra only for pictures of 512 release
-        pixels at full detail; see `not_compared`.
+        is a factor of two. What pictures of this size cannot show is `realism_detail`'s.
     """
     spec = truth["spec"]
-    view = _view(spec)
+    view = float(spec["image_size"] * spec["pixel_size"])
     counts = table["site_id"].map(truth["cells"]).to_numpy(dtype=float)
     brightness = _brightness(table, images)
-    found = [*_levels(brightness), *_between_experiments(brightness), *_cells(table, counts, view)]
-    if view == COUNTED_VIEW:
-        found += [*_count_variances(table, counts), *_shared_counts(table, counts)]
-    found += _channel_correlations(table, images)
-    if _shows_spectra(spec):
-        found += _power_slopes(table, images)
-    # A statistic that cannot be formed (one experiment, no EMPTY well) is no evidence.
+    return judged(
+        [*_levels(brightness), *_between_experiments(brightness), *_cells(table, counts, view)]
+    )
+
+
+def judged(found: Iterable[Comparison]) -> pd.DataFrame:
+    """Return comparisons as a table that tells which lie within their tolerance (`passes`).
+
+    A statistic that could not be formed (one experiment, no EMPTY well) is no evidence and left
+    out.
+    """
     formed = [comparison for comparison in found if np.isfinite(comparison.simulated)]
     result = pd.DataFrame(formed, columns=list(Comparison._fields))
     result["passes"] = (result["simulated"] - result["real"]).abs() <= result["tolerance"]
     return result
 
 
-def not_compared(spec: Mapping[str, Any]) -> list[str]:
-    """Name the kinds of statistic that `realism` leaves out because of a screen's picture size.
-
-    Parameters
-    ----------
-    spec : mapping
-        The "spec" of the screen's truth.json.
-
-    Returns
-    -------
-    list of str
-        For each kind one sentence without a full stop: what it is, what the real figure was
-        measured on, and what this screen's pictures are; empty if they can show all kinds.
-    """
-    missing = []
-    if _view(spec) != COUNTED_VIEW:
-        why = (
-            f"the real cells were counted on {COUNTED_VIEW:g} × {COUNTED_VIEW:g} release pixels, "
-            f"and a picture of this screen shows {_view(spec):g} × {_view(spec):g}"
-        )
-        missing += [
-            f"how cell counts vary between experiments, siRNAs, wells and sites: {why}",
-            f"how alike siRNAs change cell counts in different cell types: {why}",
-        ]
-    if not _shows_spectra(spec):
-        size, pixel = spec["image_size"], spec["pixel_size"]
-        missing.append(
-            "how brightness is spread over coarse and fine detail (power spectra): the real "
-            f"pictures have {SPECTRUM_SIZE} × {SPECTRUM_SIZE} pixels, and those of this screen "
-            f"{size} × {size}, each {pixel:g} release pixels wide"
-        )
-    return missing
+def by_cell_type(table: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each cell type and which rows (N,) are its."""
+    for kind in table["cell_type"].unique():
+        yield str(kind), (table["cell_type"] == kind).to_numpy()
 
 
-def _view(spec: Mapping[str, Any]) -> float:
-    """Return the side of a picture in release pixels."""
-    return float(spec["image_size"] * spec["pixel_size"])
-
-
-def _shows_spectra(spec: Mapping[str, Any]) -> bool:
-    return bool(spec["pixel_size"] == 1 and spec["image_size"] == SPECTRUM_SIZE)
+def slope(x: Floats, y: Floats) -> float:
+    """Return the slope of the least-squares line of y on x; nan where all x are equal."""
+    x, y = x - x.mean(), y - y.mean()
+    square = float(x @ x)
+    return float(x @ y) / square if square > 0 else np.nan
 
 
 def _brightness(table: pd.DataFrame, images: NDArray[np.uint8]) -> pd.DataFrame:
@@ -159,9 +127,9 @@ def _between_experiments(brightness: pd.DataFrame) -> Iterator[Comparison]:
             yield Comparison(name, kind, channel, expected, spread, 0.69)
     within = brightness - by_type.transform("mean")
     for channel, expected in enumerate(real.SLOPE, start=1):
-        slope = _slope(within[channel].to_numpy(), within[-channel].to_numpy())
+        follows = slope(within[channel].to_numpy(), within[-channel].to_numpy())
         name = "slope of log standard deviation on log mean"
-        yield Comparison(name, "all", channel, expected, slope, 0.25)
+        yield Comparison(name, "all", channel, expected, follows, 0.25)
     spectrum = np.linalg.svd(within[list(range(1, 7))].to_numpy(), compute_uv=False) ** 2
     share = float(spectrum[0] / spectrum.sum()) if spectrum.sum() > 0 else np.nan
     yield Comparison("share of first component", "all", 0, real.COMMON_SHARE, share, 0.15)
@@ -169,7 +137,7 @@ def _between_experiments(brightness: pd.DataFrame) -> Iterator[Comparison]:
 
 def _cells(table: pd.DataFrame, counts: Floats, view: float) -> Iterator[Comparison]:
     """Compare the numbers of cells."""
-    for kind, of_kind in _by_cell_type(table):
+    for kind, of_kind in by_cell_type(table):
         empty = counts[of_kind & (table["sirna"] == "EMPTY").to_numpy()]
         other = counts[of_kind & (table["well_type"] == "treatment").to_numpy()]
         if not other.size:
@@ -180,85 +148,3 @@ def _cells(table: pd.DataFrame, counts: Floats, view: float) -> Iterator[Compari
         yield Comparison("log cells per field", kind, 0, expected, level, tolerance)
         ratio = float(np.log1p(empty).mean() - np.log1p(other).mean()) if empty.size else np.nan
         yield Comparison("log EMPTY ratio", kind, 0, real.EMPTY_RATIO[kind], ratio, 0.2)
-
-
-def _count_variances(table: pd.DataFrame, counts: Floats) -> Iterator[Comparison]:
-    """Compare where log counts vary: experiments, siRNAs, the rest, and sites of one well."""
-    log = pd.Series(np.log1p(counts), index=table.index)
-    for kind, of_kind in _by_cell_type(table):
-        chosen = of_kind & (table["well_type"] == "treatment").to_numpy()
-        some, value = table[chosen], log[chosen]
-        experiment = value.groupby(some["experiment"])
-        centred = value - experiment.transform("mean")
-        sirna = centred.groupby(some["sirna"])
-        residual = (centred - sirna.transform("mean")).var()
-        variance = {
-            "experiment": experiment.mean().var(),
-            "sirna": sirna.mean().var() - residual / sirna.size().mean(),
-            "residual": residual,
-            "site": value.groupby(some["well_id"]).var().mean(),
-        }
-        for part, simulated in variance.items():
-            expected = real.COUNT_VARIANCE[part][kind]
-            name, tolerance = f"log variance of log count: {part}", 0.5
-            if part in ("experiment", "sirna"):  # few of them, so a factor of three
-                tolerance = 1.1
-            level = float(np.log(simulated)) if simulated > 0 else np.nan
-            yield Comparison(name, kind, 0, float(np.log(expected)), level, tolerance)
-
-
-def _shared_counts(table: pd.DataFrame, counts: Floats) -> Iterator[Comparison]:
-    """Compare how far siRNAs act alike on the counts of different cell types."""
-    chosen = (table["well_type"] == "treatment").to_numpy()
-    some = table[chosen].assign(log=np.log1p(counts[chosen]))
-    effects = some.pivot_table(index="sirna", columns="cell_type", values="log", aggfunc="mean")
-    correlation = effects.corr().to_numpy()
-    pairs = correlation[np.triu_indices(len(correlation), 1)]
-    mean = float(pairs.mean()) if len(pairs) else np.nan
-    name = "correlation of count effects between cell types"
-    yield Comparison(name, "all", 0, real.COUNT_CORRELATION, mean, 0.25)
-
-
-def _channel_correlations(table: pd.DataFrame, images: NDArray[np.uint8]) -> Iterator[Comparison]:
-    """Compare correlations of pixels between channels, EMPTY wells of HEPG2."""
-    empty = images[_untreated(table, "HEPG2")]
-    if not len(empty):
-        return
-    each = np.array([np.corrcoef(picture.reshape(6, -1)) for picture in empty.astype(float)])
-    mean = np.nanmean(each, axis=0)
-    for (first, second), expected in real.CHANNEL_CORRELATION.items():
-        name = f"pixel correlation w{first}-w{second}"
-        simulated = float(mean[first - 1, second - 1])
-        yield Comparison(name, "HEPG2", 0, expected, simulated, 0.15)
-
-
-def _power_slopes(table: pd.DataFrame, images: NDArray[np.uint8]) -> Iterator[Comparison]:
-    """Compare radial power spectra, EMPTY wells of HEPG2."""
-    empty = images[_untreated(table, "HEPG2")].astype(float)
-    if not len(empty):
-        return
-    size = images.shape[-1]
-    power = np.mean(np.abs(np.fft.fft2(empty - empty.mean((2, 3), keepdims=True))) ** 2, axis=0)
-    frequency = np.fft.fftfreq(size) * size
-    radius = np.rint(np.hypot(frequency[:, None], frequency)).astype(int).ravel()
-    rings = np.arange(POWER_BAND[0], POWER_BAND[1] + 1)
-    sizes = np.bincount(radius)
-    for channel, expected in enumerate(real.POWER_SLOPE, start=1):
-        ring_power = np.bincount(radius, power[channel - 1].ravel()) / sizes
-        slope = _slope(np.log(rings), np.log(ring_power[rings]))
-        yield Comparison("slope of power spectrum", "HEPG2", channel, expected, slope, 0.7)
-
-
-def _by_cell_type(table: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    for kind in table["cell_type"].unique():
-        yield str(kind), (table["cell_type"] == kind).to_numpy()
-
-
-def _untreated(table: pd.DataFrame, cell_type: str) -> NDArray[np.bool_]:
-    return ((table["cell_type"] == cell_type) & (table["sirna"] == "EMPTY")).to_numpy()
-
-
-def _slope(x: Floats, y: Floats) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    square = float(x @ x)
-    return float(x @ y) / square if square > 0 else np.nan

@@ -1,10 +1,13 @@
 """Paint the six stains of a field of cells, before any optics.
 
-Every pixel belongs to the cell whose elliptical distance is least; all stains are then functions
-of the pixel's place in that cell's own frame, so one pass of array arithmetic paints all cells.
+Every pixel belongs to the cell whose elliptical distance is least, by waving outlines; all stains
+are then functions of the pixel's place in that cell's own frame, so one pass of array arithmetic
+paints all cells. Near an outline the next cell has its share too.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,19 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 TILE = 64  # pixels; large fields are painted in tiles, each with the cells that reach it
-WARP = 2.2  # release pixels by which outlines wave
+FLAT = 1.6  # how early cells thin out towards a free edge
+ACROSS = 24.0  # release pixels: twice as far as a nucleus may reach into the next cell
+OVERLAP = 9.0  # release pixels over which a cell lies on the next
+SPREAD_THINS = -0.8  # exponent with which an organelle thins as it spreads
 FAR = np.float32(1e6)
+DNA_ROW, OF_BOTH = 7, 13  # of `_columns`: the last for a nucleus's shape, and all for two cells
+
+
+class Columns(NamedTuple):
+    """What pixels need to know of their cells: names, and values (columns, cells)."""
+
+    names: tuple[str, ...]
+    values: Floats
 
 
 def paint(cells: Cells, image_size: int, pixel_size: float, random: np.random.Generator) -> Floats:
@@ -41,81 +55,90 @@ def paint(cells: Cells, image_size: int, pixel_size: float, random: np.random.Ge
         Amount of each stain, around 1 where a typical cell is stained typically.
     """
     planes = np.empty((6, image_size, image_size), dtype=np.float32)
-    bank = textures(pixel_size)
-    corner = random.integers(0, SIDE, size=4)
+    bank, columns = textures(pixel_size), _columns(cells)
+    corner = random.integers(0, SIDE, size=(4, 2))
     for top in range(0, image_size, TILE):
         for left in range(0, image_size, TILE):
-            rows = np.arange(top, min(top + TILE, image_size))
-            columns = np.arange(left, min(left + TILE, image_size))
-            x, y = _coordinates(rows, columns, pixel_size, bank, corner)
-            tile = _paint_tile(cells, x, y, pixel_size, bank)
-            shape = (6, len(rows), len(columns))
+            down = np.arange(top, min(top + TILE, image_size))
+            right = np.arange(left, min(left + TILE, image_size))
+            places = _places(down, right, pixel_size, bank, corner)
+            tile = _paint_tile(cells, columns, places, pixel_size, bank)
+            shape = (6, len(down), len(right))
             planes[:, top : top + TILE, left : left + TILE] = tile.reshape(shape)
     _add_debris(planes, pixel_size, random)
     return planes
 
 
-def _coordinates(
-    rows: Ints, columns: Ints, pixel_size: float, bank: Textures, corner: Ints
-) -> tuple[Floats, Floats]:
-    """Return x and y of every pixel of a tile, flattened, in release pixels, gently warped."""
-    down = ((rows + 0.5) * pixel_size).astype(np.float32)
+def _places(rows: Ints, columns: Ints, pixel_size: float, bank: Textures, corner: Ints) -> Floats:
+    """Return where every pixel of a tile is, flattened, in release pixels.
+
+    The first x and y, gently warped, are for what lies in a cell; the second, which wave more, for
+    the cell's outline: (4, pixels).
+    """
+    down = ((rows + 0.5) * pixel_size).astype(np.float32)[:, None]
     right = ((columns + 0.5) * pixel_size).astype(np.float32)
-    i, j = down.astype(np.int64)[:, None], right.astype(np.int64)
-    x = right + WARP * bank.warp[(i + corner[0]) & (SIDE - 1), (j + corner[1]) & (SIDE - 1)]
-    y = down[:, None] + WARP * bank.warp[(i + corner[2]) & (SIDE - 1), (j + corner[3]) & (SIDE - 1)]
-    return x.ravel(), y.ravel()
+    i, j = down.astype(np.int64), right.astype(np.int64)
+    waves = [
+        wave.take(((i + corner[k, 0]) & (SIDE - 1)) * SIDE + ((j + corner[k, 1]) & (SIDE - 1)))
+        for k, wave in enumerate([bank.warp, bank.warp, bank.lobes, bank.lobes])
+    ]
+    x, y = right + waves[0], down + waves[1]
+    return np.stack([x, y, x + waves[2], y + waves[3]]).reshape(4, -1)
 
 
-def _paint_tile(cells: Cells, x: Floats, y: Floats, pixel_size: float, bank: Textures) -> Floats:
+def _paint_tile(
+    cells: Cells, columns: Columns, places: Floats, pixel_size: float, bank: Textures
+) -> Floats:
     """Return the stains (6, pixels) at these places."""
-    near = _reaching(cells, x, y)
+    x, y, outline_x, outline_y = places
+    near = _reaching(cells, outline_x, outline_y)
     if not len(near):
         return np.zeros((6, len(x)), dtype=np.float32)
-    owner, depth, gap = _owners(cells, near, x, y)
-    names, values = zip(*_columns(cells).items(), strict=True)
-    cell = dict(zip(names, np.take(np.stack(values), owner, axis=1), strict=True))
+    owner, second, depth, gap = _owners(cells, near, outline_x, outline_y)
+    own = np.take(columns.values, owner, axis=1)
+    cell = dict(zip(columns.names, own, strict=True))
 
     # Place in the owner's own frame: u along its long axis, v across, in release pixels.
     dx, dy = x - cell["x"], y - cell["y"]
     u, v = cell["cos"] * dx + cell["sin"] * dy, cell["cos"] * dy - cell["sin"] * dx
     rim = np.sqrt((u * cell["per_length"]) ** 2 + (v * cell["per_width"]) ** 2) - 1
     rim *= cell["radius"]  # release pixels outside the nucleus, negative within
-    nucleus = np.clip(0.5 - rim / max(1.6, 0.8 * pixel_size), 0, 1)
+    nucleus = _within(rim, pixel_size)
     outside = np.maximum(rim, 0)
-    flat = np.clip(2.2 * (1 - depth), 0, 1)  # 1 in a cell, falling to 0 at its free edge
+    flat = np.clip(FLAT * (1 - depth), 0, 1)  # 1 in a cell, falling to 0 at its free edge
     close = np.exp(-outside * cell["per_er_spread"])
     gap *= cell["extent"]
+    dna = _overlap(columns, own, second, gap, (x, y), nucleus, pixel_size)
     border = np.exp(-((gap / max(4.0, 1.2 * pixel_size)) ** 2))
-    chromatin, reticulum, granules, fibres, vesicles = _cut(bank, cell, u, v)
+    chromatin, reticulum, granules, fibres, vesicles, mesh = _cut(bank, cell, u, v)
 
-    cytoplasm = (0.07 + close) * (1 - 0.58 * nucleus)
-    er = cytoplasm * (1 + 0.22 * reticulum) + 0.025 * close * vesicles
-    actin = cell["actin"] * (0.5 + 0.35 * close) * (1 - 0.15 * nucleus) + cell["border"] * border
-    actin += cell["fibres"] * (1 - 0.4 * nucleus) * fibres
-    rna = (0.06 + close) * (1 - 0.45 * nucleus) * (1 + 0.18 * reticulum)
+    cytoplasm = (0.09 + close) * (1 - 0.64 * nucleus)
+    er = cytoplasm * (1 + 0.2 * reticulum) + 0.04 * close * vesicles
+    actin = (0.5 + 0.35 * close) * (1 - 0.15 * nucleus) * (1 + 0.12 * mesh)
+    # What gathers in bundles and at borders is missing elsewhere: traits move stain about.
+    actin += cell["border"] * (border - 0.2) + cell["fibres"] * (1 - 0.4 * nucleus) * (fibres - 0.8)
+    rna = (0.08 + close) * (1 - 0.45 * nucleus) * (1 + 0.17 * reticulum) + 0.03 * close * vesicles
     mitochondria = np.exp(-outside * cell["per_mito_spread"]) * (1 - 0.7 * nucleus)
     mitochondria *= 1 + cell["granules"] * (granules - 1)
-    membrane = cell["membrane"] * (0.35 + 0.35 * close + 0.15 * border)
+    membrane = 0.35 + 0.35 * close + 0.15 * border
     planes = np.empty((6, len(x)), dtype=np.float32)
-    planes[0] = nucleus * (cell["nucleus"] + cell["chromatin"] * chromatin) + 0.03 * flat
+    planes[0] = dna * (1 + cell["chromatin"] * chromatin) + 0.03 * flat
     planes[1] = cell["er"] * flat * er
-    planes[2] = flat * actin
+    planes[2] = cell["actin"] * flat * actin
     planes[3] = cell["rna"] * (0.55 * flat * rna + _nucleoli(cells, owner, u, v, rim))
     planes[4] = cell["mito"] * flat * mitochondria
-    planes[5] = flat * membrane + _golgi(cell, u, v, granules)
+    planes[5] = cell["membrane"] * flat * membrane + _golgi(cell, u, v, granules)
     return np.maximum(planes, 0, out=planes)
 
 
-def _columns(cells: Cells) -> dict[str, Floats]:
-    """Return what pixels need to know of their cells, each (cells,)."""
+def _columns(cells: Cells) -> Columns:
+    """Return what pixels need to know of their cells."""
     trait = dict(zip(NAMES, cells.traits.T, strict=True))
     bright = cells.brightness.T
     radius = np.sqrt(cells.nucleus[:, 0] * cells.nucleus[:, 1])
     extent = np.sqrt(cells.body[:, 0] * cells.body[:, 1])
     golgi_width = (0.2 * radius + 3) * trait["golgi_spread"]
-    nucleus = bright[0] * trait["nucleus_intensity"]
-    return {
+    columns = {
         "x": cells.x,
         "y": cells.y,
         "cos": cells.cos,
@@ -123,19 +146,19 @@ def _columns(cells: Cells) -> dict[str, Floats]:
         "per_length": 1 / cells.nucleus[:, 0],
         "per_width": 1 / cells.nucleus[:, 1],
         "radius": radius,
+        "dna": bright[0] * trait["nucleus_intensity"],
+        "er": bright[1] * trait["er_amount"] * trait["er_spread"] ** SPREAD_THINS,
+        "actin": bright[2] * trait["actin_amount"],
+        "rna": bright[3],
+        "mito": bright[4] * trait["mito_amount"] * trait["mito_spread"] ** SPREAD_THINS,
+        "membrane": bright[5],
         "extent": extent,
         "per_er_spread": 1 / (0.24 * extent * trait["er_spread"]),
-        "per_mito_spread": 1 / (0.20 * extent * trait["mito_spread"]),
+        "per_mito_spread": 1 / (0.16 * extent * trait["mito_spread"]),
         "granules": np.minimum(0.55 * trait["mito_granules"], 1),
-        "nucleus": nucleus,
-        "chromatin": 0.16 * nucleus * trait["chromatin_texture"],
-        "er": bright[1] * trait["er_amount"],
-        "actin": bright[2] * trait["actin_amount"],
-        "fibres": 0.13 * bright[2] * trait["actin_fibres"],
-        "border": 0.35 * bright[2] * trait["actin_border"],
-        "rna": bright[3],
-        "mito": bright[4] * trait["mito_amount"],
-        "membrane": bright[5],
+        "chromatin": 0.16 * trait["chromatin_texture"],
+        "fibres": 0.1 * trait["actin_fibres"],
+        "border": 0.35 * trait["actin_border"],
         "golgi": bright[5] * trait["golgi_amount"] / trait["golgi_spread"],
         "golgi_along": cells.golgi[:, 0],
         "golgi_across": cells.golgi[:, 1],
@@ -143,6 +166,44 @@ def _columns(cells: Cells) -> dict[str, Floats]:
         "texture_along": cells.texture[:, 0],
         "texture_across": cells.texture[:, 1],
     }
+    return Columns(tuple(columns), np.stack(list(columns.values())))
+
+
+def _overlap(
+    columns: Columns,
+    own: Floats,
+    second: Ints,
+    gap: Floats,
+    at: tuple[Floats, Floats],
+    nucleus: Floats,
+    pixel_size: float,
+) -> Floats:
+    """Let each cell lie a little over the next, and return the DNA stain's level.
+
+    So there is no sharp step where two meet, and no nucleus is cut off where its cell's waving
+    outline ends. In place: the stains' levels of pixels in `own` (columns, pixels) pass over from a
+    cell to the next, and `nucleus` grows by what of the next cell's nucleus reaches over.
+    """
+    near = np.flatnonzero(gap < ACROSS)
+    other = np.take(columns.values[: DNA_ROW + 1], second[near], axis=1)
+    cx, cy, cos, sin, per_length, per_width, radius, dna = other
+    dx, dy = at[0][near] - cx, at[1][near] - cy
+    u, v = (cos * dx + sin * dy) * per_length, (cos * dy - sin * dx) * per_width
+    reaching = _within((np.sqrt(u * u + v * v) - 1) * radius, pixel_size)
+    level: Floats = own[DNA_ROW] * nucleus
+    level[near] = np.maximum(level[near], dna * reaching)
+    nucleus[near] = np.maximum(nucleus[near], reaching)
+    levels = slice(DNA_ROW + 1, OF_BOTH)
+    following = np.take(columns.values[levels], second, axis=1)
+    following -= own[levels]
+    following *= np.maximum(0.5 - (0.5 / max(OVERLAP, pixel_size)) * gap, 0)
+    own[levels] += following
+    return level
+
+
+def _within(rim: Floats, pixel_size: float) -> Floats:
+    """Return the share of a pixel inside an outline that lies `rim` release pixels within it."""
+    return np.asarray(np.clip(0.5 - rim / max(1.6, 0.8 * pixel_size), 0, 1), dtype=np.float32)
 
 
 def _reaching(cells: Cells, x: Floats, y: Floats) -> Ints:
@@ -153,8 +214,8 @@ def _reaching(cells: Cells, x: Floats, y: Floats) -> Ints:
     return np.flatnonzero(distance < cells.body[:, 0])
 
 
-def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Floats, Floats]:
-    """Return every pixel's cell, its depth (0 centre, 1 reach) and the gap to the next cell.
+def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Ints, Floats, Floats]:
+    """Return every pixel's cell, the next one, the depth (0 centre, 1 reach) and the next's lead.
 
     Depth is an ellipse's norm, a quadratic form in x and y: one matrix product for all pairs.
     The last bits of each norm carry the cell's number, so that one minimum finds both; the bits
@@ -168,12 +229,10 @@ def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Float
     xx = cos * cos * along + sin * sin * across
     yy = sin * sin * along + cos * cos * across
     xy = 2 * cos * sin * (along - across)
-    constant = xx * cx * cx + yy * cy * cy + xy * cx * cy
+    constant = xx * cx * cx + yy * cy * cy + xy * cx * cy + np.float32(1e-3)  # stays above zero
     form = np.stack([xx, yy, xy, -2 * xx * cx - xy * cy, -2 * yy * cy - xy * cx, constant])
     pixels = np.stack([px * px, py * py, px * py, px, py, np.ones_like(px)])
     norm = form.T @ pixels
-    np.maximum(norm, np.float32(1e-4), out=norm)
-
     number = np.arange(len(near), dtype=np.int32)
     low_bits = np.int32((1 << max(1, int(len(near) - 1).bit_length())) - 1)
     keys = norm.view(np.int32)
@@ -183,12 +242,15 @@ def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Float
     owner = first & low_bits
     depth = np.sqrt(first.view(np.float32))
     norm[owner, np.arange(len(x))] = FAR
-    gap = np.sqrt(keys.min(axis=0).view(np.float32)) - depth
-    return near[owner], depth, gap
+    following = keys.min(axis=0)
+    gap = np.sqrt(following.view(np.float32)) - depth
+    # Where there is no other cell these bits are those of FAR.
+    second = np.minimum(following & low_bits, len(near) - 1)
+    return near[owner], near[second], depth, gap
 
 
 def _cut(bank: Textures, cell: dict[str, Floats], u: Floats, v: Floats) -> Floats:
-    """Return the fine textures (5, pixels), cut at each cell's own place and along its axis."""
+    """Return the fine textures (6, pixels), cut at each cell's own place and along its axis."""
     row = (v + cell["texture_across"]).astype(np.int32) & (SIDE - 1)
     column = (u + cell["texture_along"]).astype(np.int32) & (SIDE - 1)
     return np.ascontiguousarray(np.take(bank.fine, row * SIDE + column, axis=0).T)
@@ -215,12 +277,13 @@ def _nucleoli(cells: Cells, owner: Ints, u: Floats, v: Floats, rim: Floats) -> F
 def _add_debris(planes: Floats, pixel_size: float, random: np.random.Generator) -> None:
     """Add rare bright specks, in one stain or in all."""
     image_size = planes.shape[1]
-    expected = 1.5 * (image_size * pixel_size / 512) ** 2
+    expected = 2.5 * (image_size * pixel_size / 512) ** 2
     place = (np.arange(image_size, dtype=np.float32) + 0.5) * pixel_size
     for _ in range(random.poisson(expected)):
-        y, x, size, level, which = random.random(5)
-        width = max(1.5 + 3.5 * size, 0.5 * pixel_size)
-        down = np.exp(-0.5 * ((place - y * image_size * pixel_size) / width) ** 2)
+        y, x, size, long, level, which = random.random(6)
+        width = max(1.0 + 2.0 * size, 0.5 * pixel_size)
+        height = max(width * (0.5 + 1.5 * long), 0.5 * pixel_size)
+        down = np.exp(-0.5 * ((place - y * image_size * pixel_size) / height) ** 2)
         right = np.exp(-0.5 * ((place - x * image_size * pixel_size) / width) ** 2)
-        stained = slice(None) if which > 0.6 else slice(int(which * 10), int(which * 10) + 1)
-        planes[stained] += (1.5 + 5 * level**3) * np.outer(down, right).astype(np.float32)
+        stained = slice(None) if which > 0.8 else slice(int(which * 7.5), int(which * 7.5) + 1)
+        planes[stained] += (0.8 + 4 * level**3) * np.outer(down, right).astype(np.float32)

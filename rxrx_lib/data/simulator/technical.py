@@ -38,24 +38,26 @@ BLEED_THROUGH = np.array(
         [0.02, 1.00, 0.06, 0.30, 0.00, 0.02],
         [0.01, 0.25, 1.00, 0.12, 0.03, 0.22],
         [0.06, 0.70, 0.08, 1.00, 0.00, 0.03],
-        [0.00, 0.04, 0.05, 0.03, 1.00, 0.35],
-        [0.00, 0.08, 0.25, 0.05, 0.40, 1.00],
+        [0.00, 0.04, 0.05, 0.03, 1.00, 0.60],
+        [0.00, 0.08, 0.20, 0.05, 0.65, 1.00],
     ]
 )
+# The other effects act on channels one by one, so gains have more in common than the sum of all.
+COMMON_GAIN = 0.3
 BASE_BLUR = 0.8  # release pixels
 BASE_HAZE = 0.12  # share of the light that is out of focus
 BASE_UNEVENNESS = 0.04
 
-GAMMA_SD = 0.25
-BLEED_SD = 1.35
-BLUR_SD = 3.9  # release pixels
-MOST_BLUR = 6.0  # release pixels
+GAMMA_SD = 0.3
+BLEED_SD = 1.15
+BLUR_SD = 2.2  # release pixels
+MOST_BLUR = 5.0  # release pixels
 HAZE_SD = 0.7
 UNEVENNESS_SD = 0.12
 NOISE_SD = 0.35
-KNOCKDOWN_SD = 0.24
+KNOCKDOWN_SD = 0.18
 PLATE_SD = 0.05
-OFFSET_FOLLOWS_GAIN = 2.2  # backgrounds rise faster than gains
+OFFSET_FOLLOWS_GAIN = np.array([2.2, 2.2, 1.6, 2.0, 1.8, 1.2])  # backgrounds rise faster than gains
 MOST_BACKGROUND = 2.0  # log factor
 # Real experiments are up to five times brighter than their cell type, but at most three times
 # darker: an unreadable plate would have been repeated.
@@ -163,7 +165,8 @@ def _gain_and_background(
     size: float, kind: CellType, normal: Callable[..., Floats]
 ) -> tuple[Floats, Floats]:
     """Draw correlated gains, and backgrounds that follow them."""
-    correlated = np.linalg.cholesky(GAIN_CORRELATION) @ normal("gain", 6)
+    mixed = (1 - COMMON_GAIN) * GAIN_CORRELATION + COMMON_GAIN
+    correlated = np.linalg.cholesky(mixed) @ normal("gain", 6)
     log_gain = np.clip(size * correlated * np.array(kind.gain_sd), LEAST_GAIN, MOST_GAIN)
     own = size * normal("background", 6) * np.array(kind.background_sd)
     log_background = np.clip(

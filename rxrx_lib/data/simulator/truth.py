@@ -14,7 +14,7 @@ from rxrx_lib.data.simulator.phenotypes import NAMES, draw_phenotypes
 from rxrx_lib.data.simulator.spec import ScreenSpec
 from rxrx_lib.data.simulator.technical import ExperimentEffects, draw_effects
 
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 """Rises with every change that alters a pixel or a table of any screen."""
 
 
