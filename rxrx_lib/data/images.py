@@ -26,9 +26,10 @@ def open_images(root: Path | str) -> Images:
     """Open the images of a screen: the packed store where there is one, else the PNGs.
 
     The result has `sites` (N), `image_size` (pixels), `channels` and
-    `read(rows, channels=None) -> uint8 (B, C, H, W)`: `rows` are positions in the metadata's
-    order, in any order and repeated at will; `channels` count from 1 and come in the order asked
-    for (default: all that the screen has, 1 to 6, or 1 to 3 in RxRx1-WILDS). It can be pickled,
+    `read(rows, channels=None, out=None) -> uint8 (B, C, H, W)`: `rows` are positions in the
+    metadata's order, in any order and repeated at will; `channels` count from 1 and come in the
+    order asked for (default: all that the screen has, 1 to 6, or 1 to 3 in RxRx1-WILDS); `out` is
+    an array of just that type and shape to fill and return, else a new one is. It can be pickled,
     and several processes can read at once.
 
     Parameters
@@ -49,7 +50,7 @@ def open_images(root: Path | str) -> Images:
         If the store does not belong to the metadata, or no PNG can be read. `read` raises it for
         a PNG that is missing, damaged, of another size or not 8-bit grey (or colour, in
         RxRx1-WILDS); it reads only the channels asked for, so others may be absent. ValueError
-        for rows and channels that the screen does not have.
+        for rows and channels that the screen does not have, and for an `out` that does not fit.
     """
     table = metadata.load(root)
     if packed_store.is_packed(root):

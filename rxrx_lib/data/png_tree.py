@@ -30,6 +30,7 @@ __all__ = [
     "PngTree",
     "Rows",
     "asked_channels",
+    "asked_place",
     "asked_rows",
     "channel_path",
     "decode",
@@ -112,12 +113,14 @@ class PngTree:
         """The channels that the screen has."""
         return self.layout.channels
 
-    def read(self, rows: Rows, channels: Sequence[int] | None = None) -> Pixels:
+    def read(
+        self, rows: Rows, channels: Sequence[int] | None = None, out: Pixels | None = None
+    ) -> Pixels:
         """Read sites; see `open_images`."""
         positions = asked_rows(rows, self.sites)
         wanted = asked_channels(channels, self.channels)
         shape = (len(positions), len(wanted), self.image_size, self.image_size)
-        read = np.empty(shape, np.uint8)
+        read = asked_place(out, shape)
         for site, row in zip(read, positions, strict=True):
             pictures = self.layout.read(self.paths[row], wanted)
             for place, (path, pixels) in zip(site, pictures, strict=True):
@@ -211,3 +214,18 @@ def asked_channels(
         had = f"{held[0]} to {held[-1]}, the channels of this screen"
         raise ValueError(f"channels is {channels!r}; expected some of {had}.")
     return wanted
+
+
+def asked_place(out: Pixels | None, shape: tuple[int, ...]) -> Pixels:
+    """Return where to put what is read: `out`, or a new array; ValueError if it does not fit."""
+    if out is None:
+        return np.empty(shape, np.uint8)
+    expected = f"expected a writeable uint8 {shape} in C order"
+    if not isinstance(out, np.ndarray):
+        raise ValueError(f"out is {type(out).__name__}; {expected}.")
+    if out.dtype != np.uint8 or out.shape != shape:
+        raise ValueError(f"out is {out.dtype} {out.shape}; {expected}.")
+    if not (out.flags.writeable and out.flags.c_contiguous):
+        how = "strided" if out.flags.writeable else "read-only"
+        raise ValueError(f"out is {how}; {expected}.")
+    return out

@@ -90,6 +90,37 @@ def test_rows_and_channels_out_of_range_are_refused(
             opened.read([0], channels)
 
 
+@pytest.mark.parametrize("form", ["screen", "packed"])
+@pytest.mark.parametrize("channels", [None, [6, 1]])
+def test_read_fills_the_array_given_and_returns_it(
+    form: str, channels: list[int] | None, request: pytest.FixtureRequest
+) -> None:
+    opened = images.open_images(request.getfixturevalue(form))
+    pool = np.zeros((3, 2, 6 if channels is None else 2, 8, 8), np.uint8)
+    assert np.shares_memory(opened.read([5, 2], channels, out=pool[1]), pool[1])
+    np.testing.assert_array_equal(pool[1], opened.read([5, 2], channels))
+    assert not pool[[0, 2]].any()
+
+
+@pytest.mark.parametrize("form", ["screen", "packed"])
+@pytest.mark.parametrize(
+    ("out", "came"),
+    [
+        (np.zeros((1, 6, 8, 8), np.uint8), r"uint8 \(1, 6, 8, 8\)"),
+        (np.zeros((2, 6, 8, 8), np.int8), r"int8 \(2, 6, 8, 8\)"),
+        (np.zeros((2, 6, 8, 16), np.uint8)[..., ::2], "strided"),
+        (np.frombuffer(bytes(2 * 6 * 8 * 8), np.uint8).reshape(2, 6, 8, 8), "read-only"),
+        ([0], "list"),
+    ],
+)
+def test_an_array_that_does_not_fit_what_is_read_is_refused(
+    form: str, out: np.ndarray, came: str, request: pytest.FixtureRequest
+) -> None:
+    opened = images.open_images(request.getfixturevalue(form))
+    with pytest.raises(ValueError, match=rf"^out is {came}; expected a .*uint8 \(2, 6, 8, 8\)"):
+        opened.read([0, 1], out=out)
+
+
 def _read_in_another_process(opened: images.Images) -> bytes:
     return opened.read([3, 0]).tobytes()
 
