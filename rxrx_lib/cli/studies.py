@@ -47,7 +47,7 @@ def add_study_commands(commands: Commands) -> None:
         type=count,
         default=0,
         metavar="N",
-        help="processes a run that read pictures ahead",
+        help="threads a run that read pictures ahead",
     )
     run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     run.add_argument(

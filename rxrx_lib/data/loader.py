@@ -1,4 +1,4 @@
-"""Plans of minibatches, pure functions of (seed, epoch), and the DataLoader that follows one.
+"""Plans of minibatches, pure functions of (seed, epoch), and the reading of one ahead of its use.
 
 A minibatch is made of G groups of S sites: a share of a shuffled minibatch for the baseline, the
 sites of one experiment for adaptive batch normalisation. A plan is int64 (steps, G, S) of row
@@ -7,19 +7,20 @@ positions in the metadata table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+import itertools
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from rxrx_lib.data.images import Images
+from rxrx_lib.data.png_tree import Pixels
 from rxrx_lib.data.randomness import generator
 
 if TYPE_CHECKING:
     import torch
-    from torch.utils.data import Dataset
 
 Rows = npt.NDArray[np.int64]
 Plan = npt.NDArray[np.int64]
@@ -101,9 +102,9 @@ def one_experiment_groups(
 
 
 def minibatches(
-    images: Images, plan: Plan | Sequence[Rows], workers: int = 0
-) -> Iterator[tuple[Rows, torch.Tensor]]:
-    """Read the minibatches of a plan, one after the other.
+    images: Images, plan: Plan | Sequence[Rows], workers: int = 0, pinned: bool = False
+) -> Generator[tuple[Rows, torch.Tensor]]:
+    """Read the minibatches of a plan, one after the other, into memory that is used again.
 
     Parameters
     ----------
@@ -112,51 +113,75 @@ def minibatches(
     plan : int64 (steps, G, S), or a sequence of int64 arrays
         Row positions of each step.
     workers : int
-        Processes that read ahead; 0 reads in this one. The result does not depend on it.
+        Threads that share the reading of the next minibatch while the caller has this one, for
+        which there is memory twice; with 0 a minibatch is read when it is asked for. The result
+        does not depend on it.
+    pinned : bool
+        Whether the memory is page-locked: a CUDA device copies from it faster.
 
     Yields
     ------
     rows : int64 (B,)
         Row positions, the groups one after the other; B = G·S.
-    pixels : uint8 tensor (B, 6, H, W)
-        Their images.
+    pixels : uint8 tensor (B, C, H, W)
+        Their images. The next minibatch overwrites them: copy what is to last.
+
+    Raises
+    ------
+    ImageError
+        If a picture cannot be read.
+
+    Notes
+    -----
+    The threads end with the generator: at its end, or when it is closed or raises. Who may leave
+    the loop early and keep the generator alive, as an exception's traceback does, closes it.
     """
     # Not at the top: a plan needs no torch, which takes a second and 400 MB to import.
     import torch
-    from torch.utils.data import DataLoader
 
-    steps = cast("Dataset[tuple[Rows, torch.Tensor]]", _Steps(images, plan))
-    loader = DataLoader(
-        steps,
-        batch_size=None,
-        collate_fn=_unchanged,
-        num_workers=workers,
-        # Else starting an epoch draws from torch's global generator.
-        generator=torch.Generator(),
-    )
-    yield from loader
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """The plan as a map-style dataset: one item a step."""
-
-    images: Images
-    plan: Plan | Sequence[Rows]
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def __getitem__(self, step: int) -> tuple[Rows, torch.Tensor]:
-        import torch
-
-        rows = np.ravel(self.plan[step])
-        return rows, torch.from_numpy(self.images.read(rows))
+    steps = [np.ravel(step) for step in plan]
+    largest = max(map(len, steps), default=0)
+    site = (len(images.channels), images.image_size, images.image_size)
+    # The system hands out fresh memory page by page, which takes as long as half the reading.
+    buffers = [
+        torch.empty((largest, *site), dtype=torch.uint8, pin_memory=pinned)
+        for _ in range(2 if workers else 1)
+    ]
+    if workers:
+        yield from _read_ahead(images, steps, buffers, workers)
+        return
+    for rows in steps:
+        pixels = buffers[0][: len(rows)]
+        images.read(rows, out=pixels.numpy())
+        yield rows, pixels
 
 
-def _unchanged(item: Any) -> Any:
-    """Keep the rows a NumPy array, which torch's own conversion would not."""
-    return item
+def _read_ahead(
+    images: Images, steps: Sequence[Rows], buffers: Sequence[torch.Tensor], workers: int
+) -> Generator[tuple[Rows, torch.Tensor]]:
+    """Yield each step from the one of two buffers, while threads read the next into the other."""
+    threads = ThreadPoolExecutor(workers)
+
+    def reading(step: int) -> list[Future[Pixels]]:
+        """Begin to read a step, a share a thread; after the last step there is nothing to read."""
+        if step == len(steps):
+            return []
+        rows, place = steps[step], buffers[step % 2].numpy()
+        cuts = [len(rows) * thread // workers for thread in range(workers + 1)]
+        return [
+            threads.submit(images.read, rows[start:stop], out=place[start:stop])
+            for start, stop in itertools.pairwise(cuts)
+        ]
+
+    try:
+        shares = reading(0)
+        for step, rows in enumerate(steps):
+            for share in shares:
+                share.result()
+            shares = reading(step + 1)
+            yield rows, buffers[step % 2][: len(rows)]
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _grouped_steps(names: npt.NDArray[np.str_], sizes: Rows, groups: int, group_size: int) -> int:

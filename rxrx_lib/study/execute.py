@@ -29,7 +29,7 @@ class Runtime:
     device: str = "auto"
     """A torch device; ``auto`` is the first GPU, else the CPU."""
     loader_workers: int = 0
-    """Processes that read ahead, a run."""
+    """Threads that read ahead, a run; with 0 a minibatch is read when it is needed."""
 
 
 def run_one(spec: RunSpec, runtime: Runtime) -> str:

@@ -42,7 +42,7 @@ def require(
     device
         Torch device for what has to be trained; ``auto`` is a GPU where there is one.
     loader_workers
-        Processes a run that read pictures ahead.
+        Threads a run that read pictures ahead.
     workers
         Processes to train in; 0 trains in this one.
     scheduler

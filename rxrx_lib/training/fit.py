@@ -73,7 +73,7 @@ def fit(
     device
         A torch device.
     workers
-        Processes that read ahead; 0 reads in this one.
+        Threads that read ahead; with 0 a minibatch is read when it is needed.
     checkpoint_path
         Written after each epoch. A training that was killed and goes on from here ends in the
         same bits as one that was not, on the same CPU type, build and number of threads. On a GPU
@@ -91,32 +91,34 @@ def fit(
     sirna = torch.from_numpy(targets.sirna).to(device)
     experiment = torch.from_numpy(targets.experiment).to(device)
     optimizer = build_optimizer(network, recipe)
-    steps = len(plan(0))
+    steps, pinned = len(plan(0)), torch.device(device).type == "cuda"
     first_epoch, history = _resume(checkpoint_path, network, optimizer, attempts)
 
     for epoch in range(first_epoch, recipe.epochs):
         losses = []
-        for step, (rows, pixels) in enumerate(minibatches(images, plan(epoch), workers=workers)):
-            done = epoch * steps + step
-            set_learning_rate(optimizer, recipe, done, steps)
-            sites, mix = augment(
-                standardise(pixels.to(device)),
-                seed=seed,
-                epoch=epoch,
-                step=step,
-                group_size=recipe.group_size,
-                flips=recipe.flips,
-                cutmix=recipe.cutmix,
-            )
-            progress = done / (recipe.epochs * steps)
-            with autocast(recipe.precision, device):
-                outputs = network(sites, recipe.reversal_coefficient * ganin_schedule(progress))
-            at = torch.from_numpy(rows).to(device)
-            both = head_losses(outputs, sirna[at], experiment[at], mix)
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(both.sum())
-            optimizer.step()
-            losses.append(both.detach())
+        reading = minibatches(images, plan(epoch), workers=workers, pinned=pinned)
+        with contextlib.closing(reading):
+            for step, (rows, pixels) in enumerate(reading):
+                done = epoch * steps + step
+                set_learning_rate(optimizer, recipe, done, steps)
+                sites, mix = augment(
+                    standardise(pixels.to(device)),
+                    seed=seed,
+                    epoch=epoch,
+                    step=step,
+                    group_size=recipe.group_size,
+                    flips=recipe.flips,
+                    cutmix=recipe.cutmix,
+                )
+                progress = done / (recipe.epochs * steps)
+                with autocast(recipe.precision, device):
+                    outputs = network(sites, recipe.reversal_coefficient * ganin_schedule(progress))
+                at = torch.from_numpy(rows).to(device)
+                both = head_losses(outputs, sirna[at], experiment[at], mix)
+                optimizer.zero_grad(set_to_none=True)
+                torch.autograd.backward(both.sum())
+                optimizer.step()
+                losses.append(both.detach())
         means = torch.stack(losses).double().mean(0).tolist()
         history.append(EpochRecord(epoch, optimizer.param_groups[0]["lr"], *means))
         _save(checkpoint_path, network, optimizer, history, attempts)

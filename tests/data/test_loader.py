@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
+import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from rxrx_lib.data import images, loader
-from tests.data.screens import write_screen
+from tests.data.screens import png_path, write_screen
+from tests.training.tiny import Noise, noise
 
 sizes = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 keys = st.integers(0, 99)
+
+
+class Slow(Noise):
+    """Images that tell when they have been read, and do something before."""
+
+    def __init__(
+        self, pixels: npt.NDArray[np.uint8], reading: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(pixels)
+        self.reading = reading
+        self.read_so_far = threading.Semaphore(0)
+
+    def read(
+        self,
+        rows: Sequence[int],
+        channels: None = None,
+        out: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        self.reading()
+        read = super().read(rows, channels, out)
+        self.read_so_far.release()
+        return read
 
 
 def layout(counts: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,22 +142,116 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> images.Images:
     return images.open_images(root)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, 1, 3])
 def test_minibatches_follow_the_plan(opened: images.Images, workers: int) -> None:
     plan = loader.shuffled(np.arange(opened.sites), 2, 3, seed=0, epoch=0)
-    came = list(loader.minibatches(opened, plan, workers=workers))
+    came = loader.minibatches(opened, plan, workers=workers)
     for (rows, pixels), step in zip(came, plan, strict=True):
         np.testing.assert_array_equal(rows, step.ravel())
         assert pixels.dtype == torch.uint8
         np.testing.assert_array_equal(pixels.numpy(), opened.read(rows))
 
 
-def test_minibatches_may_differ_in_size(opened: images.Images) -> None:
-    plan = [np.arange(5), np.arange(2)]
-    assert [len(pixels) for _, pixels in loader.minibatches(opened, plan)] == [5, 2]
+@given(
+    sizes=st.lists(st.integers(0, 5), max_size=6), workers=st.integers(0, 4), seed=st.integers(0, 9)
+)
+def test_minibatches_may_differ_in_size_and_name_rows_in_any_order(
+    sizes: list[int], workers: int, seed: int
+) -> None:
+    held = noise(8)
+    draw = np.random.default_rng(seed)
+    plan = [draw.integers(0, 8, size) for size in sizes]
+    came = [(rows, pixels.clone()) for rows, pixels in loader.minibatches(held, plan, workers)]
+    assert len(came) == len(plan)
+    for (rows, pixels), step in zip(came, plan, strict=True):
+        np.testing.assert_array_equal(rows, step)
+        np.testing.assert_array_equal(pixels.numpy(), held.pixels[step])
+
+
+def test_a_minibatch_stays_while_the_next_one_is_read_ahead() -> None:
+    held = Slow(noise(12).pixels)
+    plan = np.arange(12).reshape(6, 1, 2)
+    waiting = [2, 1, 1, 1, 1, 0]  # before the first minibatch two are read, before the last none
+    came = loader.minibatches(held, plan, workers=1)
+    for (rows, pixels), reads in zip(came, waiting, strict=True):
+        for _ in range(reads):
+            assert held.read_so_far.acquire(timeout=60)
+        np.testing.assert_array_equal(pixels.numpy(), held.pixels[rows])
+
+
+@pytest.mark.parametrize(("workers", "buffers"), [(0, 1), (1, 2), (3, 2)])
+def test_memory_is_used_again(workers: int, buffers: int) -> None:
+    came = loader.minibatches(noise(20), np.arange(20).reshape(10, 1, 2), workers)
+    assert len({pixels.data_ptr() for _, pixels in came}) == buffers
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_a_picture_that_cannot_be_read_raises_what_reading_it_raises(
+    tmp_path: Path, workers: int
+) -> None:
+    table = write_screen(tmp_path, {"HUVEC-01": "train"}, image_size=4)
+    opened = images.open_images(tmp_path)
+    missing = [png_path(tmp_path, table, row, 3) for row in (7, 4)]
+    for path in missing:
+        path.unlink()
+    came = loader.minibatches(opened, [np.arange(3), np.array([7, 0, 4])], workers)
+    next(came)
+    with pytest.raises(images.ImageError, match=f"^{missing[0]} is missing"):
+        next(came)
+    with pytest.raises(StopIteration):
+        next(came)
+
+
+class Trouble(Exception):
+    """Stands for an error in the training step."""
+
+
+@pytest.mark.parametrize("error", [None, Trouble, KeyboardInterrupt])
+def test_leaving_the_loop_early_ends_the_threads(error: type[BaseException] | None) -> None:
+    before = threading.active_count()
+
+    def train() -> None:
+        for _ in loader.minibatches(noise(12), np.arange(12).reshape(6, 1, 2), workers=2):
+            assert threading.active_count() > before
+            if error is not None:
+                raise error
+            break
+
+    with pytest.raises(error) if error else nullcontext():
+        train()
+    gc.collect()
+    assert threading.active_count() == before
+
+
+def test_an_interrupt_while_a_minibatch_is_waited_for_ends_the_threads() -> None:
+    """Ctrl-C comes as a signal, to the thread that waits for the others."""
+    before = threading.active_count()
+    held = Slow(noise(4).pixels, reading=lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        next(loader.minibatches(held, np.arange(4).reshape(2, 1, 2), workers=1))
+    gc.collect()
+    assert threading.active_count() == before
 
 
 def test_reading_leaves_torch_s_global_random_state_alone(opened: images.Images) -> None:
     before = torch.random.get_rng_state()
     list(loader.minibatches(opened, [np.arange(3)]))
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_images_can_be_read_in_the_workers_of_a_data_loader(
+    opened: images.Images, packed: bool, tmp_path: Path
+) -> None:
+    if not packed:
+        write_screen(tmp_path, {"HUVEC-01": "train"}, image_size=4)
+    held = opened if packed else images.open_images(tmp_path)
+    held.read([0])  # opened before the fork
+
+    def read(rows: list[int]) -> torch.Tensor:
+        return torch.from_numpy(held.read(rows))
+
+    steps = [[5, 2], [0], [7, 7, 1], [3]] * 3
+    came = DataLoader(steps, batch_size=None, collate_fn=read, num_workers=2)
+    for pixels, rows in zip(came, steps, strict=True):
+        np.testing.assert_array_equal(pixels.numpy(), held.read(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +32,16 @@ class CutAfter(Noise):
         super().__init__(noise().pixels)
         self.reads = reads
 
-    def read(self, rows: Sequence[int], channels: None = None) -> npt.NDArray[np.uint8]:
+    def read(
+        self,
+        rows: Sequence[int],
+        channels: None = None,
+        out: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         self.reads -= 1
         if self.reads < 0:
             raise Cut
-        return super().read(rows, channels)
+        return super().read(rows, channels, out)
 
 
 def same_weights(a: nn.Module, b: nn.Module, prefix: str = "") -> bool:
@@ -142,10 +148,24 @@ def test_weights_are_a_function_of_the_seed_and_not_of_the_global_generators() -
     assert not same_weights(first, other)
 
 
-def test_reading_ahead_in_two_processes_gives_the_same_weights() -> None:
+def test_reading_ahead_in_two_threads_gives_the_same_weights() -> None:
     ahead = network()
     fit(ahead, noise(), plan, TARGETS, recipe(), seed=5, workers=2)
     assert same_weights(trained(), ahead)
+
+
+def test_a_step_that_fails_stops_the_reading_though_the_error_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise Cut
+
+    monkeypatch.setattr("rxrx_lib.training.fit.augment", failing)
+    before = threading.active_count()
+    with pytest.raises(Cut) as kept:
+        fit(network(), noise(), plan, TARGETS, recipe(), seed=5, workers=2)
+    assert kept.value.__traceback__ is not None
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("reads", [4, 6, 8])  # three steps an epoch

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.loader import shuffled
 from rxrx_lib.models.network import Network, build_network
 from rxrx_lib.training.fit import Targets
@@ -30,8 +31,21 @@ class Noise:
     def sites(self) -> int:
         return len(self.pixels)
 
-    def read(self, rows: Sequence[int], channels: None = None) -> npt.NDArray[np.uint8]:
-        return self.pixels[np.asarray(rows)]
+    @property
+    def image_size(self) -> int:
+        return self.pixels.shape[2]
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return CHANNELS
+
+    def read(
+        self,
+        rows: Sequence[int],
+        channels: None = None,
+        out: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        return np.take(self.pixels, np.asarray(rows), axis=0, out=out)
 
 
 def noise(sites: int = SITES, seed: int = 0) -> Noise:
