@@ -1,8 +1,9 @@
-"""Plans of minibatches, pure functions of (seed, epoch), and the reading of one ahead of its use.
+"""Plans of minibatches, pure functions of (seed, epoch, rank, world size), and their reading.
 
 A minibatch is made of G groups of S sites: a share of a shuffled minibatch for the baseline, the
 sites of one experiment for adaptive batch normalisation. A plan is int64 (steps, G, S) of row
-positions in the metadata table.
+positions in the metadata table. It is drawn for all ranks together, and each takes its groups of
+every step: on how many devices a run trains changes neither its steps nor its groups.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,80 @@ def one_experiment_groups(
         filled.append(drawn[: size // group_size * group_size].reshape(-1, group_size))
     together = draw.permutation(np.concatenate(filled))
     return together[: steps * groups].reshape(steps, groups, group_size)
+
+
+def of_rank(plan: Plan, rank: int, world_size: int) -> Plan:
+    """Return the part of a plan that one of several processes works on.
+
+    Parameters
+    ----------
+    plan : int64 (steps, G, S)
+        Of all processes together.
+    rank, world_size : int
+        Which process this is, 0 to N - 1, of N.
+
+    Returns
+    -------
+    int64 (steps, G/N, S)
+        Its groups of every step; those of all ranks, one after the other, are the plan.
+
+    Raises
+    ------
+    ValueError
+        If N does not divide G, or the rank is none of N.
+    """
+    groups = plan.shape[1]
+    if world_size < 1 or groups % world_size:
+        divisors = [str(n) for n in range(1, groups + 1) if groups % n == 0]
+        raise ValueError(
+            f"world_size is {world_size}; expected a number that divides the {groups} groups of a "
+            f"minibatch: start {', '.join(divisors)} processes, or change groups."
+        )
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank is {rank}; expected 0 to world_size - 1 = {world_size - 1}.")
+    own = groups // world_size
+    return plan[:, rank * own : (rank + 1) * own]
+
+
+class EpochUse(NamedTuple):
+    """What an epoch takes of the training sites, and what it leaves out; every epoch the same."""
+
+    steps: int
+    training_sites: int
+    """The sites taken and the two kinds left out together."""
+    sites: int
+    """Those that the epoch takes, each once."""
+    left_of_groups: int
+    """Sites left out since their experiment has too few more to fill a group."""
+    left_of_steps: int
+    """Sites left out since they, or their groups, are too few to fill a step."""
+
+
+def epoch_use(
+    plan: Plan, rows: Rows, experiments: npt.NDArray[np.str_] | Sequence[str] | None = None
+) -> EpochUse:
+    """Count what an epoch takes of its training sites, and why it leaves out the others.
+
+    Parameters
+    ----------
+    plan : int64 (steps, G, S)
+        Of all ranks.
+    rows : int64 (n,)
+        The rows it was drawn from.
+    experiments : str (n,), optional
+        The experiment of each, where groups hold one each.
+    """
+    left_of_groups = 0
+    if experiments is not None:
+        _, sizes = np.unique(experiments, return_counts=True)
+        left_of_groups = int((sizes % plan.shape[2]).sum())
+    return EpochUse(
+        steps=len(plan),
+        training_sites=len(rows),
+        sites=plan.size,
+        left_of_groups=left_of_groups,
+        left_of_steps=len(rows) - plan.size - left_of_groups,
+    )
 
 
 def minibatches(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
@@ -98,6 +98,77 @@ def test_one_experiment_groups_hold_one_experiment_and_use_each_row_once(
         dropped = count // group_size - used[f"E{i}"]
         assert 0 <= dropped <= full % groups
     assert sum(used.values()) == full - full % groups
+
+
+@given(
+    counts=sizes,
+    own_groups=st.integers(1, 3),
+    world_size=st.integers(1, 4),
+    group_size=st.integers(1, 4),
+    seed=keys,
+    grouped=st.booleans(),
+)
+def test_the_shares_of_all_ranks_are_disjoint_and_together_the_plan(
+    counts: list[int],
+    own_groups: int,
+    world_size: int,
+    group_size: int,
+    seed: int,
+    grouped: bool,
+) -> None:
+    counts = [count + group_size for count in counts]
+    rows, experiments = layout(counts, seed)
+    groups = own_groups * world_size
+    assume(sum(count // group_size for count in counts) >= groups)
+    if grouped:
+        plan = loader.one_experiment_groups(rows, experiments, groups, group_size, seed, 0)
+    else:
+        plan = loader.shuffled(rows, groups, group_size, seed, 0)
+    shares = [loader.of_rank(plan, rank, world_size) for rank in range(world_size)]
+    assert {share.shape for share in shares} == {(len(plan), own_groups, group_size)}
+    used = np.concatenate([share.ravel() for share in shares])
+    assert len(np.unique(used)) == len(used) == plan.size
+    np.testing.assert_array_equal(np.concatenate(shares, axis=1), plan)
+    if grouped:
+        experiment_of = dict(zip(rows, experiments, strict=True))
+        for share in shares:
+            for group in share.reshape(-1, group_size):
+                assert len({experiment_of[row] for row in group}) == 1
+
+
+def test_a_number_of_ranks_that_does_not_divide_the_groups_is_refused() -> None:
+    plan = np.zeros((3, 6, 2), np.int64)
+    with pytest.raises(ValueError, match=r"world_size is 4; .* divides the 6 groups .* 1, 2, 3, 6"):
+        loader.of_rank(plan, 0, 4)
+    with pytest.raises(ValueError, match="world_size is 0"):
+        loader.of_rank(plan, 0, 0)
+    for rank in (-1, 3):
+        with pytest.raises(ValueError, match=f"rank is {rank}; expected 0 to world_size - 1 = 2"):
+            loader.of_rank(plan, rank, 3)
+
+
+@given(counts=sizes, groups=st.integers(1, 4), group_size=st.integers(1, 5), seed=keys)
+def test_what_an_epoch_leaves_out_is_counted_by_its_reason(
+    counts: list[int], groups: int, group_size: int, seed: int
+) -> None:
+    counts = [count + group_size for count in counts]
+    rows, experiments = layout(counts, seed)
+    assume(sum(count // group_size for count in counts) >= groups)
+    plan = loader.one_experiment_groups(rows, experiments, groups, group_size, seed, 0)
+    use = loader.epoch_use(plan, rows, experiments)
+    left = set(rows.tolist()) - set(plan.ravel().tolist())
+    assert use.training_sites == len(rows) == use.sites + len(left)
+    assert (use.steps, use.sites) == (len(plan), plan.size)
+    assert use.left_of_groups == len(rows) - group_size * sum(n // group_size for n in counts)
+    assert use.left_of_groups + use.left_of_steps == len(left)
+    assert use.left_of_steps % group_size == 0
+    assert use.left_of_steps < groups * group_size
+
+    plan = loader.shuffled(rows, groups, group_size, seed, 0)
+    left_over = len(rows) % (groups * group_size)
+    assert loader.epoch_use(plan, rows) == loader.EpochUse(
+        len(plan), len(rows), len(rows) - left_over, 0, left_over
+    )
 
 
 @pytest.mark.parametrize("grouped", [False, True])
