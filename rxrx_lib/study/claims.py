@@ -11,6 +11,11 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.negative_controls import CONTROL_TITLES, Verdict
 from rxrx_lib.study.tables import differences
 
+SPLIT_WORDS = {
+    "separated": "Separated split",
+    "stratified_by_site": "Stratified by site",
+    "stratified_by_well": "Stratified by well",
+}
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -63,6 +68,27 @@ def table1_claims(results: pd.DataFrame) -> list[str]:
     return lines
 
 
+def epoch_claims(results: pd.DataFrame) -> list[str]:
+    """Say how many steps an epoch has and which sites it leaves out, with and without groups.
+
+    Parameters
+    ----------
+    results
+        As :func:`rxrx_lib.study.results.gather` gives them; runs that did not keep the counts are
+        passed over.
+    """
+    if "epoch_steps" not in results:
+        return []
+    lines = []
+    for split, words in SPLIT_WORDS.items():
+        for method in ("baseline", "adabn"):
+            chosen = (results["split"] == split) & (results["method"] == method)
+            runs = results[chosen & results["epoch_steps"].notna()]
+            if len(runs):
+                lines.append(f"{words}, {METHODS[method].label}: {_epoch_words(runs)}.")
+    return lines
+
+
 def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]) -> list[str]:
     """Compare directions only: where the paper's contrasts and the simulation's point.
 
@@ -111,6 +137,21 @@ def verdict_claim(verdict: Verdict) -> str:
         f"{verdict.expected:.1f}{PERCENT}, and up to {verdict.high:.1f}{PERCENT} may be luck. "
         f"{outcome}."
     )
+
+
+def _epoch_words(runs: pd.DataFrame) -> str:
+    def counted(name: str) -> str:
+        low, high = int(runs[f"epoch_{name}"].min()), int(runs[f"epoch_{name}"].max())
+        return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+    begin = f"{counted('steps')} steps an epoch, on {counted('sites')} of "
+    begin += f"{counted('training_sites')} training sites"
+    left = {
+        "do not fill a group of their experiment": counted("left_of_groups"),
+        "do not fill a step": counted("left_of_steps"),
+    }
+    why = [f"{sites} that {reason}" for reason, sites in left.items() if sites != "0"]
+    return f"{begin}; left out are {' and '.join(why)}" if why else begin
 
 
 def _spread(found: Interval, word: Callable[[float], str]) -> str:

@@ -79,6 +79,7 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
             asked = PredictSpec(statistics=method.statistics)
             metrics = stages.predict_and_score(network, asked, spec, screen, split, run, device)
         source = provenance(attempts.so_far(), screen.root, spec.data)
+        source["epoch"] = stages.epoch_use(method, spec, screen, split)._asdict()
         stages.commit(run, network, history, metrics, source)
     except Exception as error:
         if _done_meanwhile(run):

@@ -35,8 +35,9 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         ``screen_seed`` (absent value -1 for the release), ``seed``, ``technical`` and
         ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by
         the runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and ``date`` (what made
-        the run, in words), and one column a metric, as :func:`rxrx_lib.evaluation.score.score`
-        names them.
+        the run, in words), ``epoch_steps``, ``epoch_training_sites`` and so on (each field of
+        :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not keep them), and
+        one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
     """
     rows = []
     for spec in specs:
@@ -59,6 +60,7 @@ def _made_by(source: Mapping[str, Any]) -> dict[str, Any]:
         "code": code_words(source["code"]),
         "hardware": source["hardware"],
         "date": source["ended"][:10],
+        **{f"epoch_{name}": count for name, count in source.get("epoch", {}).items()},
     }
 
 

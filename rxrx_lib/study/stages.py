@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rxrx_lib.data import loader
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.data.splits import Split
 from rxrx_lib.evaluation.score import score
@@ -77,8 +78,6 @@ def train(
 
 def minibatch_plan(method: Method, spec: RunSpec, screen: Screen, split: Split) -> Plan:
     """Return the epochs' minibatches: one-experiment groups where the method asks for them."""
-    from rxrx_lib.data import loader
-
     shape = {"groups": spec.recipe.groups, "group_size": spec.recipe.group_size}
     experiments = screen.table["experiment"].to_numpy()
 
@@ -90,6 +89,13 @@ def minibatch_plan(method: Method, spec: RunSpec, screen: Screen, split: Split) 
         return loader.shuffled(split.train, **shape, seed=spec.seed, epoch=epoch)
 
     return plan
+
+
+def epoch_use(method: Method, spec: RunSpec, screen: Screen, split: Split) -> loader.EpochUse:
+    """Count what an epoch takes of the training sites."""
+    experiments = screen.table["experiment"].to_numpy()[split.train] if method.grouped else None
+    plan = minibatch_plan(method, spec, screen, split)
+    return loader.epoch_use(plan(0), split.train, experiments)
 
 
 def targets(spec: RunSpec, screen: Screen, split: Split) -> Targets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +14,17 @@ from rxrx_lib.evaluation.intervals import Interval, t_interval
 from rxrx_lib.study.claims import (
     contrast_claims,
     difference_claim,
+    epoch_claims,
     table1_claims,
     verdict_claim,
 )
 from rxrx_lib.study.negative_controls import Verdict
 from tests.study.handmade import table1_results
 
+EPOCHS = {  # steps, training sites, sites, left of groups, left of steps
+    "baseline": (60, 1700, 1680, 0, 20),
+    "adabn": (55, 1700, 1540, 146, 14),
+}
 ABOVE = Interval(2.0, 0.5, 3.5, 3)
 BELOW = Interval(-2.0, -3.5, -0.5, 3)
 ACROSS = Interval(2.0, -1.0, 5.0, 3)
@@ -148,3 +154,32 @@ def test_a_control_of_one_replicate_gives_no_interval() -> None:
     found = t_interval([1.0])
     verdict = Verdict(control="technical_off", expected=0.0, found=found, low=-3.0, high=3.0)
     assert "+1.0 points (one replicate);" in verdict_claim(verdict)
+
+
+def counted(results: pd.DataFrame) -> pd.DataFrame:
+    """Add what an epoch takes, two more steps in every replicate but the first."""
+    names = ("steps", "training_sites", "sites", "left_of_groups", "left_of_steps")
+    for name, column in zip(names, zip(*EPOCHS.values(), strict=True), strict=True):
+        results[f"epoch_{name}"] = results["method"].map(dict(zip(EPOCHS, column, strict=True)))
+    results.loc[results["seed"] > 0, "epoch_steps"] += 2
+    return results
+
+
+def test_an_epochs_steps_and_what_it_leaves_out_are_said_with_their_reasons() -> None:
+    lines = epoch_claims(counted(table1_results()))
+    assert len(lines) == 6  # three splits
+    assert lines[:2] == [
+        "Separated split, Baseline: 60 to 62 steps an epoch, on 1,680 of 1,700 training sites; "
+        "left out are 20 that do not fill a step.",
+        "Separated split, AdaBN: 55 to 57 steps an epoch, on 1,540 of 1,700 training sites; left "
+        "out are 146 that do not fill a group of their experiment and 14 that do not fill a step.",
+    ]
+
+
+def test_an_epoch_that_leaves_nothing_out_is_said_so_and_runs_without_counts_say_nothing() -> None:
+    assert epoch_claims(table1_results()) == []
+    results = counted(table1_results(1))
+    results[["epoch_left_of_groups", "epoch_left_of_steps"]] = 0
+    assert epoch_claims(results)[0] == (
+        "Separated split, Baseline: 60 steps an epoch, on 1,680 of 1,700 training sites."
+    )

@@ -88,8 +88,12 @@ def test_a_done_run_leaves_its_result_its_predictions_and_nothing_else(
         "started",
         "ended",
         "seconds",
+        "epoch",
         "sha256",
     ]
+    # Each of the 51 experiments has 8 to 15 training sites and so one group of eight, two a step.
+    assert source["epoch"]["steps"] == 51 // 2
+    assert source["epoch"]["sites"] == 51 // 2 * 16
 
 
 def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) -> None:

@@ -23,13 +23,13 @@ MADE_BY = {
 }
 
 
-def finish(spec: RunSpec, store: Path, accuracy: float = 50.0) -> None:
+def finish(spec: RunSpec, store: Path, accuracy: float = 50.0, **source: object) -> None:
     run = runs.open_run(store, spec)
     runs.start(run, spec)
 
     def write(folder: Path) -> None:
         runs.write_json(folder / "metrics.json", {"accuracy": accuracy})
-        runs.write_json(folder / "provenance.json", MADE_BY)
+        runs.write_json(folder / "provenance.json", MADE_BY | source)
 
     runs.commit_folder(run.result, write)
 
@@ -51,6 +51,15 @@ def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
     assert results["seconds"].tolist() == [2.5, 2.5]
     made_by = ("rxrx_lib 0.1.0, commit aaaaaaaaaa", "a processor", "2026-01-02")
     assert tuple(results.loc[0, ["code", "hardware", "date"]]) == made_by
+
+
+def test_runs_that_counted_their_epochs_say_so_beside_older_ones(tmp_path: Path) -> None:
+    older, newer = run_spec(seed=0), run_spec(seed=1)
+    finish(older, tmp_path)
+    finish(newer, tmp_path, epoch={"steps": 7, "training_sites": 120})
+    results = gather([older, newer], tmp_path)
+    assert results["epoch_steps"].isna().tolist() == [True, False]
+    assert results.loc[1, ["epoch_steps", "epoch_training_sites"]].tolist() == [7, 120]
 
 
 def test_methods_of_one_pair_of_seeds_share_a_replicate(tmp_path: Path) -> None:
