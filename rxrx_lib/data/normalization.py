@@ -78,6 +78,10 @@ class Statistics:
     mean: Floats
     std: Floats
 
+    def of(self, rows: Rows) -> Statistics:
+        """Return those of some sites, (B, C), in the order of `rows`."""
+        return Statistics(mean=self.mean[rows], std=self.std[rows])
+
 
 def statistics(
     moments: PixelMoments,
@@ -149,11 +153,15 @@ def standardise(pixels: Pixels, mean: Floats, std: Floats) -> npt.NDArray[np.flo
     float32 (B, C, H, W)
         A channel whose pool has no contrast becomes 0.
     """
-    factor = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
     x = pixels.astype(np.float32)
     x -= mean.astype(np.float32)[:, :, None, None]
-    x *= factor.astype(np.float32)[:, :, None, None]
+    x *= reciprocal(std).astype(np.float32)[:, :, None, None]
     return x
+
+
+def reciprocal(std: Floats) -> Floats:
+    """Return 1 over each standard deviation, and 0 where there is no contrast."""
+    return np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
 
 
 def _pools(table: pd.DataFrame, scope: str) -> Integers:

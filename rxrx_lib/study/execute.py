@@ -62,6 +62,7 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
         attempts = Attempts(this_attempt(device))
         screen = open_screen(spec.data, runtime.data)
         split = make_split(screen.table, spec.split)
+        screen = stages.normalised(spec, screen, split)
         method = METHODS[spec.method]
         with one_thread_on_cpu(device), deterministic_on_cuda(device):
             network = stages.build(method, spec, screen)

@@ -32,12 +32,12 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
-        ``screen_seed`` (absent value -1 for the release), ``seed``, ``technical`` and
-        ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by
-        the runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and ``date`` (what made
-        the run, in words), ``epoch_steps``, ``epoch_training_sites`` and so on (each field of
-        :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not keep them), and
-        one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
+        ``normalization``, ``screen_seed`` (absent value -1 for the release), ``seed``,
+        ``technical`` and ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a
+        name shared by the runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and
+        ``date`` (what made the run, in words), ``epoch_steps``, ``epoch_training_sites`` and so on
+        (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
+        keep them), and one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
     """
     rows = []
     for spec in specs:
@@ -72,6 +72,7 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "method": spec.method,
         "split": SPLITS[spec.split.name, spec.split.unit],
         "labels": spec.labels,
+        "normalization": spec.normalization,
         "data": spec.data.name,
         "screen_seed": seed,
         "seed": spec.seed,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rxrx_lib.data import metadata, simulator
 from rxrx_lib.data.images import Images, open_images, pack
+from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.study.runs import commit_folder
@@ -29,6 +30,8 @@ class Screen(NamedTuple):
     root: Path
     table: pd.DataFrame
     images: Images
+    pixel_statistics: Statistics | None = None
+    """By which each site is standardised, (N, C); None for each by its own."""
 
     @property
     def classes(self) -> int:

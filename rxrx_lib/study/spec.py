@@ -11,6 +11,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.training.recipe import Recipe
@@ -88,6 +89,9 @@ class RunSpec:
     """``shuffled`` permutes the training sites' classes: a negative control."""
     seed: int = 0
     """Of initial weights, order of sites, augmentation and shuffled labels."""
+    normalization: str = field(default="self", metadata={"absent": "self"})
+    """A name of ``rxrx_lib.data.normalization.NORMALIZATIONS``: which pixels give the mean and the
+    standard deviation that a site is standardised by, in training and prediction."""
     version: int = 1
     """Goes up whenever the same fields give other weights, as after a bug was mended."""
 
@@ -97,6 +101,11 @@ class RunSpec:
             raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}.")
         if self.labels not in LABELS:
             raise ValueError(f"labels is {self.labels!r}; choose one of {', '.join(LABELS)}.")
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"normalization is {self.normalization!r}; choose one of "
+                f"{', '.join(NORMALIZATIONS)}."
+            )
 
     @property
     def id(self) -> str:
@@ -108,6 +117,7 @@ class RunSpec:
         where = self.data.name if self.data.screen is None else f"screen {self.data.screen.seed}"
         split = self.split.name if self.split.unit == "experiment" else f"by {self.split.unit}"
         odd = [] if self.labels == "true" else [f"{self.labels} labels"]
+        odd += [] if self.normalization == "self" else [f"normalization {self.normalization}"]
         if self.data.screen is not None:
             factors = ("technical", "phenotype")
             set_to = {name: getattr(self.data.screen, name) for name in factors}

@@ -1,4 +1,4 @@
-"""The stages of one run: build, train, predict and score, commit.
+"""The stages of one run: normalise, build, train, predict and score, commit.
 
 torch is imported inside the functions, so that reading results needs none.
 """
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rxrx_lib.data import loader
+from rxrx_lib.data import loader, pixel_moments
+from rxrx_lib.data.normalization import NORMALIZATIONS, statistics
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.data.splits import Split
 from rxrx_lib.evaluation.score import score
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from rxrx_lib.models.network import Network
     from rxrx_lib.training.attempts import Attempts
     from rxrx_lib.training.fit import EpochRecord, Plan, Targets
+
+
+def normalised(spec: RunSpec, screen: Screen, split: Split) -> Screen:
+    """Return the screen with what training and prediction standardise every site by.
+
+    Test sites are pooled with their own plate or experiment, and never in the scope `training`.
+    """
+    if spec.normalization == "self":
+        return screen
+    moments = pixel_moments.of_screen(screen.images, screen.root)
+    asked = NORMALIZATIONS[spec.normalization]
+    found = statistics(moments, screen.table, split.train, asked)
+    return screen._replace(pixel_statistics=found)
 
 
 def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
@@ -69,6 +83,7 @@ def train(
         targets(spec, screen, split),
         spec.recipe,
         seed=spec.seed,
+        pixel_statistics=screen.pixel_statistics,
         device=device,
         workers=workers,
         checkpoint_path=checkpoint,
@@ -136,6 +151,7 @@ def predict_and_score(
         classes=screen.classes,
         statistics=asked.statistics,
         group_size=spec.recipe.group_size,
+        pixel_statistics=screen.pixel_statistics,
         embeddings=asked.embeddings,
         precision=spec.recipe.precision,
         device=device,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rxrx_lib.data.normalization import Statistics, reciprocal
 from rxrx_lib.data.randomness import generator
 
 ORIENTATIONS = 8
@@ -29,20 +30,33 @@ class Mix(NamedTuple):
     """Share of the site's own label, (B,), 0 to 1."""
 
 
-def standardise(pixels: Tensor) -> Tensor:
-    """Self-standardise: each channel of each site to mean 0 and standard deviation 1.
+def standardise(pixels: Tensor, by: Statistics | None = None) -> Tensor:
+    """Subtract a mean and divide by a standard deviation, each channel of each site.
 
     Parameters
     ----------
     pixels
         Grey levels (B, C, H, W), uint8.
+    by
+        The statistics of these sites, (B, C); None for each site's own, which are taken from its
+        pixels here and give it mean 0 and standard deviation 1.
 
     Returns
     -------
     Tensor
-        float32, (B, C, H, W), channels last in memory; a channel without contrast becomes 0.
+        float32, (B, C, H, W), channels last in memory; a channel without contrast, in the site or
+        in the sites that its statistics are of, becomes 0.
     """
-    x = F.instance_norm(pixels.to(torch.float32), eps=1e-12)
+    x = pixels.to(torch.float32)
+    if by is None:
+        x = F.instance_norm(x, eps=1e-12)
+    else:
+        # The division is in float64, which not every device has.
+        mean, factor = (
+            torch.from_numpy(values.astype(np.float32)).to(x.device)[:, :, None, None]
+            for values in (by.mean, reciprocal(by.std))
+        )
+        x = x.sub_(mean).mul_(factor)
     return x.contiguous(memory_format=torch.channels_last)
 
 

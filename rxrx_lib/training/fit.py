@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rxrx_lib.data.images import Images
 from rxrx_lib.data.loader import minibatches
+from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.models.gradient_reversal import ganin_schedule
 from rxrx_lib.models.network import Network, Outputs
 from rxrx_lib.training import checkpoint
@@ -49,6 +50,7 @@ def fit(
     recipe: Recipe,
     *,
     seed: int,
+    pixel_statistics: Statistics | None = None,
     device: str = "cpu",
     workers: int = 0,
     checkpoint_path: Path | None = None,
@@ -70,6 +72,8 @@ def fit(
         Everything that changes the weights.
     seed
         Key of the augmentation's draws.
+    pixel_statistics
+        By which each site of the screen is standardised, (N, C); None for each by its own.
     device
         A torch device.
     workers
@@ -102,7 +106,7 @@ def fit(
                 done = epoch * steps + step
                 set_learning_rate(optimizer, recipe, done, steps)
                 sites, mix = augment(
-                    standardise(pixels.to(device)),
+                    standardise(pixels.to(device), pixel_statistics and pixel_statistics.of(rows)),
                     seed=seed,
                     epoch=epoch,
                     step=step,
@@ -205,8 +209,3 @@ def _resume(
         attempts.earlier = state.get("attempts", [])  # checkpoints of 0.1.0 may have none
     history = [EpochRecord(*record) for record in state["history"]]
     return len(history), history
-
-
-def site_tensor(images: Images, rows: npt.NDArray[np.int64], device: str) -> Tensor:
-    """Read rows and standardise them, unaugmented: (B, C, H, W) on ``device``."""
-    return standardise(torch.from_numpy(images.read(rows)).to(device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from rxrx_lib.data.images import Images
+from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.splits import Split
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
 from rxrx_lib.models.exact_statistics import exact_experiment_statistics
 from rxrx_lib.models.network import Network
-from rxrx_lib.training.fit import autocast, site_tensor
+from rxrx_lib.training.augment import standardise
+from rxrx_lib.training.fit import autocast
 
 STATISTICS = ("training", "experiment", "experiment_exact")
 TOP = 10
@@ -33,6 +35,7 @@ def predict(
     classes: int,
     statistics: str,
     group_size: int,
+    pixel_statistics: Statistics | None = None,
     embeddings: bool = False,
     precision: str = "fp32",
     device: str = "cpu",
@@ -58,6 +61,8 @@ def predict(
         ``experiment_exact``: the same from one pass a layer, and so independent of the groups.
     group_size
         Sites a group for the two ways by experiment.
+    pixel_statistics
+        By which each site of the screen is standardised, as in training.
     embeddings
         Whether to keep embeddings; then the training sites are forwarded as well.
     precision, device
@@ -88,17 +93,22 @@ def predict(
     rows = np.sort(np.concatenate([split.train, split.test]) if embeddings else split.test)
     names = experiment_names(table)
     parts: list[dict[str, npt.NDArray[Any]]] = []
+
+    def standardised(rows: npt.NDArray[np.int64]) -> Tensor:
+        pixels = torch.from_numpy(images.read(rows)).to(device)
+        return standardise(pixels, pixel_statistics and pixel_statistics.of(rows))
+
     for name in names:
         whole = sites_in_order(table, name)
         asked = whole[np.isin(whole, rows)]
         with (
             torch.inference_mode(),
             autocast(precision, device),
-            _normalised(network, images, whole, statistics, group_size, device),
+            _normalised(network, standardised, whole, statistics, group_size),
         ):
             for at in range(0, len(asked), sites_a_pass):
                 some = asked[at : at + sites_a_pass]
-                parts.append({"row": some, **_forward(network, images, some, device, embeddings)})
+                parts.append({"row": some, **_forward(network, standardised(some), embeddings)})
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     row = arrays.pop("row")
     arrays["predicted_experiment"] = np.asarray(names)[arrays["predicted_experiment"]]
@@ -148,31 +158,24 @@ def equal_groups(rows: npt.NDArray[np.int64], group_size: int) -> list[npt.NDArr
 
 def _normalised(
     network: Network,
-    images: Images,
+    standardised: Callable[[npt.NDArray[np.int64]], Tensor],
     whole: npt.NDArray[np.int64],
     statistics: str,
     group_size: int,
-    device: str,
 ) -> AbstractContextManager[Any]:
     if statistics == "training":
         return nullcontext()
 
     def groups() -> Iterator[Tensor]:
-        return (site_tensor(images, rows, device) for rows in equal_groups(whole, group_size))
+        return (standardised(rows) for rows in equal_groups(whole, group_size))
 
     if statistics == "experiment_exact":
         return using_statistics(network, exact_experiment_statistics(network, groups))
     return using_statistics(network, experiment_statistics(network, groups()))
 
 
-def _forward(
-    network: Network,
-    images: Images,
-    rows: npt.NDArray[np.int64],
-    device: str,
-    embeddings: bool,
-) -> dict[str, npt.NDArray[Any]]:
-    outputs = network(site_tensor(images, rows, device))
+def _forward(network: Network, sites: Tensor, embeddings: bool) -> dict[str, npt.NDArray[Any]]:
+    outputs = network(sites)
     logits = outputs.sirna.float()
     top = logits.topk(min(TOP, logits.shape[1]))
     found = {

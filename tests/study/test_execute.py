@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 import torch
 
+from rxrx_lib.data.normalization import standardise
 from rxrx_lib.evaluation.score import score
-from rxrx_lib.study import execute, runs
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import execute, runs, stages
 from rxrx_lib.study.execute import (
     Runtime,
     deterministic_on_cuda,
@@ -28,7 +30,7 @@ from rxrx_lib.study.execute import (
 )
 from rxrx_lib.study.executors import SerialExecutor, executor
 from rxrx_lib.study.progress import Progress
-from rxrx_lib.study.screens import prepare_screen
+from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
 from rxrx_lib.study.spec import DataSpec, NetworkSpec, PredictSpec, RunSpec
 from tests.study.stalling import ONE, STALLED
 from tests.study.test_screens import SIMULATED
@@ -94,6 +96,31 @@ def test_a_done_run_leaves_its_result_its_predictions_and_nothing_else(
     # Each of the 51 experiments has 8 to 15 training sites and so one group of eight, two a step.
     assert source["epoch"]["steps"] == 51 // 2
     assert source["epoch"]["sites"] == 51 // 2 * 16
+
+
+@pytest.mark.parametrize("normalization", ["training_all", "experiment_controls", "plate_all"])
+def test_a_run_trains_and_predicts_on_sites_normalised_as_it_asks(
+    normalization: str, release: Path, tmp_path: Path
+) -> None:
+    spec = run_spec(normalization=normalization, epochs=2)
+    runtime = Runtime(data=release, runs=tmp_path)
+    run = runs.open_run(tmp_path, spec)
+    assert run_one(spec, runtime) == run.id != run_spec(epochs=2).id
+    with np.load(run.prediction(PredictSpec(statistics="training")) / "predictions.npz") as stored:
+        predictions = dict(stored)
+
+    screen = open_screen(spec.data, release)
+    split = make_split(screen.table, spec.split)
+    by = stages.normalised(spec, screen, split).pixel_statistics
+    network = stages.build(METHODS[spec.method], spec, screen).eval()
+    network.load_state_dict(torch.load(run.result / "weights.pt", weights_only=True))
+    rows = split.test[:20]
+    sites = standardise(screen.images.read(rows), by.mean[rows], by.std[rows])
+    with torch.inference_mode():
+        top = network(torch.from_numpy(sites)).sirna.topk(10).values
+    place = {site: row for row, site in enumerate(predictions["site_id"])}
+    places = [place[site] for site in screen.table["site_id"].iloc[rows]]
+    np.testing.assert_allclose(predictions["top_logit"][places], top, atol=1e-4)
 
 
 def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) -> None:

@@ -203,6 +203,10 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         (lambda: SplitSpec(name="separated", unit="well"), "unit is 'well' in a separated split"),
         (lambda: run_spec("combat"), "method is 'combat'; choose one of baseline"),
         (lambda: run_spec(labels="none"), "labels is 'none'; choose one of true, shuffled"),
+        (
+            lambda: run_spec(normalization="plate"),
+            "normalization is 'plate'; choose one of training_all, .*, self",
+        ),
         (lambda: Recipe(epochs=0), "epochs is 0"),
     ],
 )
@@ -216,6 +220,10 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
     assert (
         str(run_spec(labels="shuffled"))
         == "baseline · separated · rxrx1 · seed 0 · shuffled labels"
+    )
+    assert (
+        str(run_spec(normalization="plate_controls"))
+        == "baseline · separated · rxrx1 · seed 0 · normalization plate_controls"
     )
     off = dataclasses.replace(
         SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(technical=0.0))

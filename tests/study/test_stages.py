@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.models.methods import METHODS, paper_network
 from rxrx_lib.models.network import Network
 from rxrx_lib.study import stages
@@ -64,6 +65,32 @@ def test_shuffled_labels_permute_the_training_sites_classes_and_nothing_else(
     other = stages.targets(run_spec(labels="shuffled", seed=1), screen, split)
     assert not np.array_equal(other.sirna, shuffled.sirna)
     assert screen.table["sirna_id"].tolist() == true.sirna.tolist()
+
+
+def test_self_asks_for_no_statistics_and_makes_no_pass_over_the_pixels(screen: Screen) -> None:
+    spec = run_spec()
+    nowhere = screen._replace(root=Path("nowhere"), images=None)
+    assert stages.normalised(spec, nowhere, make_split(screen.table, spec.split)) is nowhere
+
+
+@pytest.mark.parametrize("normalization", [name for name in NORMALIZATIONS if name != "self"])
+def test_sites_are_normalised_without_labels_by_their_plates_experiments_or_training_side(
+    screen: Screen, normalization: str
+) -> None:
+    spec = run_spec(normalization=normalization)
+    split = make_split(screen.table, spec.split)
+    unlabelled = screen._replace(table=screen.table.drop(columns=["sirna", "sirna_id"]))
+    found = stages.normalised(spec, unlabelled, split).pixel_statistics
+    scope, sites = normalization.split("_")
+    counts = np.full(len(screen.table), sites == "all") | (screen.table["well_type"] != "treatment")
+    for row in (split.train[0], split.test[0], split.test[-1]):
+        pool = counts & np.isin(np.arange(len(screen.table)), split.train)
+        if scope != "training":
+            keys = ["experiment", "plate"] if scope == "plate" else ["experiment"]
+            pool = counts & (screen.table[keys] == screen.table.loc[row, keys]).all(axis=1)
+        pixels = screen.images.read(np.flatnonzero(pool)).astype(np.float64)
+        np.testing.assert_allclose(found.mean[row], pixels.mean((0, 2, 3)), rtol=1e-12)
+        np.testing.assert_allclose(found.std[row], pixels.std((0, 2, 3)), rtol=1e-12)
 
 
 def test_every_method_starts_from_the_seeds_weights(screen: Screen) -> None:

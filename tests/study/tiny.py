@@ -38,6 +38,7 @@ def run_spec(
     *,
     seed: int = 0,
     labels: str = "true",
+    normalization: str = "self",
     network: NetworkSpec = NETWORK,
     **recipe: object,
 ) -> RunSpec:
@@ -48,6 +49,7 @@ def run_spec(
         network=network,
         recipe=Recipe(**(RECIPE | recipe)),
         labels=labels,
+        normalization=normalization,
         seed=seed,
     )
 

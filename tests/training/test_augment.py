@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from rxrx_lib.data import normalization
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.training.augment import (
     ORIENTATIONS,
@@ -40,6 +41,19 @@ def test_each_channel_of_each_site_gets_mean_0_and_deviation_1() -> None:
     standardised = standardise(torch.from_numpy(pixels))
     assert standardised.dtype == torch.float32
     np.testing.assert_allclose(standardised, expected, atol=1e-5)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_given_statistics_standardise_as_they_do_without_torch(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    pixels = draw.integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
+    std = draw.uniform(0.5, 90, (7, 3)) * draw.integers(0, 2, (7, 3))  # some without contrast
+    statistics = normalization.Statistics(mean=draw.uniform(0, 255, (7, 3)), std=std)
+    rows = draw.integers(0, 7, 5)
+    standardised = standardise(torch.from_numpy(pixels), statistics.of(rows))
+    assert standardised.is_contiguous(memory_format=torch.channels_last)
+    expected = normalization.standardise(pixels, statistics.mean[rows], std[rows])
+    np.testing.assert_array_equal(standardised.numpy(), expected)
 
 
 @pytest.mark.parametrize("level", [0, 1, 77, 255])

@@ -15,10 +15,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rxrx_lib.data import normalization
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.augment import standardise
 from rxrx_lib.training.fit import Targets, build_optimizer, fit
-from tests.training.tiny import CLASSES, SITES, TARGETS, Noise, network, noise, plan, recipe
+from tests.training.tiny import (
+    CLASSES,
+    SITES,
+    TARGETS,
+    Noise,
+    network,
+    noise,
+    plan,
+    recipe,
+    statistics_of_noise,
+)
 
 
 class Cut(Exception):
@@ -89,6 +100,22 @@ def test_history_holds_each_epochs_last_rate_and_the_losses_of_its_steps() -> No
     ]
     assert record.learning_rate == settings.learning_rate
     assert [record.sirna_loss, record.experiment_loss] == pytest.approx(losses, rel=1e-5)
+
+
+def test_sites_are_standardised_by_the_statistics_given_row_by_row() -> None:
+    net = network()
+    untouched = copy.deepcopy(net)
+    settings = recipe(epochs=1, warmup_epochs=0, flips=False, cutmix=False)
+    one_step = plan(0)[:1]
+    by = statistics_of_noise()
+    (record,) = fit(
+        net, noise(), lambda epoch: one_step, TARGETS, settings, seed=5, pixel_statistics=by
+    )
+    rows = one_step[0].ravel()
+    sites = normalization.standardise(noise().read(rows), by.mean[rows], by.std[rows])
+    outputs = untouched.train()(torch.from_numpy(sites))
+    loss = F.cross_entropy(outputs.sirna, torch.from_numpy(TARGETS.sirna[rows])).item()
+    assert record.sirna_loss == pytest.approx(loss, rel=1e-5)
 
 
 def test_one_step_moves_the_weights_by_rate_times_gradient() -> None:

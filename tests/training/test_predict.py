@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rxrx_lib.data import normalization
 from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
 from rxrx_lib.models.network import Network
@@ -23,7 +25,7 @@ from rxrx_lib.training.predict import (
     require_statistics,
 )
 from tests.data.screens import screen_table
-from tests.training.tiny import CLASSES, Noise, network, noise
+from tests.training.tiny import CLASSES, Noise, network, noise, statistics_of_noise
 
 TABLE = screen_table(plates=2, treatments=2).assign(sirna_id=lambda t: t["sirna_id"] % CLASSES)
 IMAGES = noise(len(TABLE))
@@ -159,6 +161,27 @@ def test_predictions_follow_the_definition_site_by_site(trained: Network) -> Non
         assert arrays["top_sirna_id"][place].tolist() == best_first.tolist()
         np.testing.assert_allclose(arrays["top_logit"][place], logits[site][best_first], atol=2e-5)
         assert arrays["predicted_experiment"][place] == NAMES[experiments[site]]
+
+
+@pytest.mark.parametrize("statistics", ["training", "experiment"])
+def test_sites_are_standardised_by_the_pixel_statistics_given(
+    trained: Network, statistics: str
+) -> None:
+    split, by = stratified(TABLE), statistics_of_noise(len(TABLE))
+    arrays = predicted(trained, split, statistics=statistics, pixel_statistics=by)
+    sites = torch.from_numpy(normalization.standardise(IMAGES.pixels, by.mean, by.std))
+    net = copy.deepcopy(trained).eval()
+    for rows in TABLE.groupby("experiment").groups.values():
+        groups = [sites[part] for part in np.array_split(rows, len(rows) // 4)]
+        own = using_statistics(net, experiment_statistics(net, groups))
+        with torch.no_grad(), own if statistics == "experiment" else nullcontext():
+            embedding = dict(
+                zip(TABLE.loc[rows, "site_id"], net(sites[rows]).embedding, strict=True)
+            )
+        for site, expected in embedding.items():
+            np.testing.assert_allclose(
+                by_site(arrays, "embedding")[site], expected.numpy(), atol=2e-5
+            )
 
 
 @pytest.mark.parametrize("statistics", STATISTICS)

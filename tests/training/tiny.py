@@ -11,6 +11,7 @@ import torch
 
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.loader import shuffled
+from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.models.network import Network, build_network
 from rxrx_lib.training.fit import Targets
 from rxrx_lib.training.recipe import Recipe
@@ -52,6 +53,13 @@ def noise(sites: int = SITES, seed: int = 0) -> Noise:
     draw = np.random.default_rng(seed)
     level = draw.integers(1, 255, (sites, 6, 1, 1))  # else all sites look alike
     return Noise(draw.integers(0, level, (sites, 6, 16, 16)).astype(np.uint8))
+
+
+def statistics_of_noise(sites: int = SITES) -> Statistics:
+    """Return pixel statistics that tell every site and channel from the others."""
+    draw = np.random.default_rng(1)
+    mean, std = draw.uniform(1, 200, (2, sites, len(CHANNELS)))
+    return Statistics(mean=mean, std=std)
 
 
 def recipe(**changes: object) -> Recipe:
