@@ -26,7 +26,14 @@ from rxrx_lib.evaluation.reference_lines import (
 Arrays = Mapping[str, NDArray[Any]]
 
 SCALARS = ("split", "unit", "classes", "experiments", "whole_wells")
-SPLIT_UNITS = {"separated": ("experiment",), "stratified": ("site", "well")}
+SPLIT_UNITS = {
+    "separated": ("experiment",),
+    "stratified": ("site", "well"),
+    "wilds_official": ("site",),
+    "wilds_mixed_to_test": ("site",),
+    "few_experiments": ("experiment",),
+}
+SIDES = ("train", "val", "id_test", "test")
 COLUMNS = (
     "site_id",
     "well_id",
@@ -66,12 +73,14 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
         the test side), ``accuracy_top5`` (where five classes or all were kept);
         ``by_experiment`` and ``by_cell_type``, dicts; ``chance_accuracy`` (100/K) and
         ``majority_accuracy`` (the best constant answer) and ``majority_accuracy_treatments``.
+        ``accuracy_val`` and ``accuracy_id_test``: ``accuracy`` on a further side, where the split
+        has it.
 
         Stratified runs: ``batch_classification_accuracy`` (the head that was trained along) and
         ``line_uniform`` (100/E, E the experiments that the head can name). With embeddings also
         ``batch_probe_linear``, ``batch_probe_mlp``, ``line_cell_type`` and ``line_class``.
 
-        With embeddings, either split: ``cell_type_probe`` (linear, training side to test side)
+        With embeddings, any split: ``cell_type_probe`` (linear, training side to test side)
         and ``line_cell_type_majority``, where training knows more than one cell type.
 
     Raises
@@ -83,6 +92,7 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
     validate_predictions(arrays)
     test = _side(arrays, "test")
     metrics = _counts(arrays, test) | _accuracies(test, int(arrays["classes"]))
+    metrics |= _further_sides(arrays)
     if bool(arrays["whole_wells"]):
         metrics["accuracy_wells"] = well_accuracy(
             test["well_id"], test["sirna_id"], test["top_sirna_id"], test["top_logit"]
@@ -104,10 +114,10 @@ def validate_predictions(predictions: Arrays) -> None:
     Parameters
     ----------
     predictions
-        Scalars ``split`` (separated, stratified), ``unit`` (experiment for the one; site or well
-        for the other), ``classes`` (K), ``experiments`` (E, of the experiment head) and
-        ``whole_wells`` (whether every test well has all its sites on the test side). Columns (N,)
-        as in `COLUMNS`: ``side`` is train or test, ``sirna_id`` a whole number from 0 to K - 1.
+        Scalars ``split`` and ``unit`` (as in `SPLIT_UNITS`), ``classes`` (K), ``experiments`` (E,
+        of the experiment head) and ``whole_wells`` (whether every test well has all its sites on
+        the test side). Columns (N,) as in `COLUMNS`: ``side`` is one of `SIDES`, ``sirna_id`` a
+        whole number from 0 to K - 1.
         ``top_sirna_id`` and ``top_logit``, (N, k), best class first. Optional: ``embedding``
         (N, D), and then there are rows of both sides.
 
@@ -173,7 +183,7 @@ def _validate_shapes(predictions: Arrays) -> None:
 def _validate_values(predictions: Arrays) -> None:
     sides = set(np.unique(predictions["side"]).tolist())
     expected = {"train", "test"} if "embedding" in predictions else {"test"}
-    if not expected <= sides <= {"train", "test"}:
+    if not expected <= sides <= set(SIDES):
         raise ValueError(
             f"side holds {sorted(sides)}, expected rows of {' and '.join(sorted(expected))}"
         )
@@ -233,6 +243,16 @@ def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
         by_group = accuracy_by(test[group], truth, predicted)
         metrics[f"by_{group}"] = {name: each.accuracy for name, each in by_group.items()}
     return metrics
+
+
+def _further_sides(arrays: Arrays) -> dict[str, Any]:
+    found = {}
+    for name in ("val", "id_test"):
+        side = _side(arrays, name)
+        if side["site_id"].size:
+            accuracy = perturbation_accuracy(side["sirna_id"], side["top_sirna_id"][:, 0])
+            found[f"accuracy_{name}"] = accuracy
+    return found
 
 
 def _treatment(rows: Arrays) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ SPLITS = {
     ("stratified", "site"): "stratified_by_site",
     ("stratified", "well"): "stratified_by_well",
 }
+"""Name and unit of a split to its name in tables; other splits are named as `str` does."""
 
 
 def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
@@ -70,7 +71,7 @@ def _described(spec: RunSpec) -> dict[str, Any]:
     return {
         "id": spec.id,
         "method": spec.method,
-        "split": SPLITS[spec.split.name, spec.split.unit],
+        "split": SPLITS.get((spec.split.name, spec.split.unit), str(spec.split)),
         "labels": spec.labels,
         "normalization": spec.normalization,
         "data": spec.data.name,

@@ -12,7 +12,7 @@ from rxrx_lib.data import metadata, simulator
 from rxrx_lib.data.images import Images, open_images, pack
 from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.simulator.write import TRUTH_FILE
-from rxrx_lib.data.splits import Split, separated, stratified
+from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, wilds
 from rxrx_lib.study.runs import commit_folder
 from rxrx_lib.study.spec import DataSpec, SplitSpec, identity
 
@@ -101,13 +101,13 @@ def make_split(table: pd.DataFrame, spec: SplitSpec) -> Split:
     Raises
     ------
     ValueError
-        If a row on either side has no class.
+        If a row on any side has no class, no site is on the test side, or the screen has not what
+        the split asks for.
     """
-    if spec.name == "separated":
-        split = separated(table)
-    else:
-        split = stratified(table, seed=spec.seed, unit="site" if spec.unit == "site" else "well")
-    rows = np.concatenate([split.train, split.test])
+    split = _drawn(table, spec)
+    if not len(split.test):
+        raise ValueError("split has no test site; give the screen test experiments.")
+    rows = np.concatenate(list(split.sides.values()))
     unlabelled = int((table["sirna_id"].to_numpy()[rows] < 0).sum())
     if unlabelled:
         raise ValueError(
@@ -116,3 +116,13 @@ def make_split(table: pd.DataFrame, spec: SplitSpec) -> Split:
             "release."
         )
     return split
+
+
+def _drawn(table: pd.DataFrame, spec: SplitSpec) -> Split:
+    if spec.name == "separated":
+        return separated(table)
+    if spec.name == "stratified":
+        return stratified(table, seed=spec.seed, unit=spec.unit)
+    if spec.name == "few_experiments":
+        return few_experiments(table, spec.cell_type, spec.n, spec.seed)
+    return wilds(table, spec.name.removeprefix("wilds_").replace("_", "-"))

@@ -18,6 +18,14 @@ from rxrx_lib.training.recipe import Recipe
 
 ID_DIGITS = 16
 LABELS = ("true", "shuffled")
+SPLIT_UNITS = {
+    "separated": ("experiment",),
+    "stratified": ("site", "well"),
+    "wilds_official": ("site",),
+    "wilds_mixed_to_test": ("site",),
+    "few_experiments": ("experiment",),
+}
+"""Split to what may stay on one side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +55,38 @@ class SplitSpec:
     """Which sites train and which test."""
 
     name: str
-    """``separated`` or ``stratified``."""
+    """One of :data:`SPLIT_UNITS`, the splits of ``rxrx_lib.data.splits``."""
     unit: str = "experiment"
-    """What stays on one side: ``experiment`` (separated), ``site`` or ``well`` (stratified)."""
+    """What stays on one side; see :data:`SPLIT_UNITS`."""
     seed: int = 0
-    """Of the stratified draw; one for all runs."""
+    """Of the stratified draw, and of that of few experiments; one for all runs."""
+    cell_type: str = field(default="", metadata={"absent": ""})
+    """Whose experiments ``few_experiments`` takes; empty for the other splits."""
+    n: int = field(default=0, metadata={"absent": 0})
+    """How many experiments ``few_experiments`` trains on; 0 for the other splits."""
 
     def __post_init__(self) -> None:
-        """Check that name and unit agree."""
-        units = {"separated": ("experiment",), "stratified": ("site", "well")}
-        if self.name not in units:
-            raise ValueError(f"name is {self.name!r}; choose separated or stratified.")
-        if self.unit not in units[self.name]:
+        """Check that the fields agree with the name."""
+        if self.name not in SPLIT_UNITS:
+            raise ValueError(f"name is {self.name!r}; choose one of {', '.join(SPLIT_UNITS)}.")
+        if self.unit not in SPLIT_UNITS[self.name]:
             raise ValueError(
                 f"unit is {self.unit!r} in a {self.name} split; "
-                f"choose {' or '.join(units[self.name])}."
+                f"choose {' or '.join(SPLIT_UNITS[self.name])}."
             )
+        few = self.name == "few_experiments"
+        asked = "give a cell type of the screen" if few else "only few_experiments takes one"
+        if few != bool(self.cell_type):
+            raise ValueError(f"cell_type is {self.cell_type!r} in a {self.name} split; {asked}.")
+        asked = "give a whole number >= 1" if few else "only few_experiments takes one"
+        if self.n < 0 or few != bool(self.n):
+            raise ValueError(f"n is {self.n} in a {self.name} split; {asked}.")
+
+    def __str__(self) -> str:
+        """Say in words which split it is."""
+        if self.name == "stratified":
+            return f"by {self.unit}"
+        return f"{self.n} of {self.cell_type}" if self.name == "few_experiments" else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +139,13 @@ class RunSpec:
     def __str__(self) -> str:
         """Say in words which run it is."""
         where = self.data.name if self.data.screen is None else f"screen {self.data.screen.seed}"
-        split = self.split.name if self.split.unit == "experiment" else f"by {self.split.unit}"
         odd = [] if self.labels == "true" else [f"{self.labels} labels"]
         odd += [] if self.normalization == "self" else [f"normalization {self.normalization}"]
         if self.data.screen is not None:
             factors = ("technical", "phenotype")
             set_to = {name: getattr(self.data.screen, name) for name in factors}
             odd += [f"{name} {factor:g}" for name, factor in set_to.items() if factor != 1]
-        return " · ".join([self.method, split, where, f"seed {self.seed}", *odd])
+        return " · ".join([self.method, str(self.split), where, f"seed {self.seed}", *odd])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ def predict(
     device: str = "cpu",
     sites_a_pass: int = 256,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Predict the test sites of a split, one experiment after another.
+    """Predict the sites of a split, but its training sites, one experiment after another.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def predict(
     images, table
         The screen: pixels, and the metadata in the same row order.
     split
-        Which rows are predicted.
+        Which rows are predicted: those of the test side, and of other held-out sides if it has any.
     classes
         Number of siRNA classes K.
     statistics
@@ -74,7 +74,7 @@ def predict(
     -------
     dict of str to array
         The content of predictions.npz, N sites: ``site_id``, ``well_id``, ``plate``,
-        ``experiment``, ``cell_type``, ``well_type``, ``sirna_id``, ``side``,
+        ``experiment``, ``cell_type``, ``well_type``, ``sirna_id``, ``side`` (of the split),
         ``predicted_experiment`` (N,), ``top_sirna_id`` and ``top_logit`` (N, k), best first,
         ``embedding`` (N, D) where asked, and the scalars ``split``, ``unit``, ``classes``,
         ``experiments`` (how many the head can name) and ``whole_wells`` (whether every test well
@@ -90,7 +90,8 @@ def predict(
         raise ValueError("split has no test site; give the screen test experiments.")
     network.to(device).to(memory_format=torch.channels_last)
     network.eval()
-    rows = np.sort(np.concatenate([split.train, split.test]) if embeddings else split.test)
+    sides = [rows for side, rows in split.sides.items() if embeddings or side != "train"]
+    wanted = np.concatenate(sides)
     names = experiment_names(table)
     parts: list[dict[str, npt.NDArray[Any]]] = []
 
@@ -100,7 +101,9 @@ def predict(
 
     for name in names:
         whole = sites_in_order(table, name)
-        asked = whole[np.isin(whole, rows)]
+        asked = whole[np.isin(whole, wanted)]
+        if not len(asked):
+            continue
         with (
             torch.inference_mode(),
             autocast(precision, device),
@@ -195,6 +198,7 @@ def _described(
     there = table.iloc[row]
     of_test_wells = table["well_id"].isin(table["well_id"].iloc[split.test])
     words = ("site_id", "well_id", "experiment", "cell_type", "well_type")
+    side_of = {each: side for side, rows in split.sides.items() for each in rows.tolist()}
     return {
         "split": np.asarray(split.name),
         "unit": np.asarray(split.unit),
@@ -202,5 +206,5 @@ def _described(
         **{word: there[word].to_numpy(dtype=str) for word in words},
         "plate": there["plate"].to_numpy(dtype=np.int64),
         "sirna_id": there["sirna_id"].to_numpy(dtype=np.int64),
-        "side": np.where(np.isin(row, split.test), "test", "train"),
+        "side": np.array([side_of[each] for each in row.tolist()]),
     }

@@ -264,6 +264,7 @@ def test_an_array_of_another_length_is_named(name: str) -> None:
         ({"sirna_id": np.full(12, -1)}, "sirna_id runs from -1 to -1, expected 0 to 5"),
         ({"sirna_id": np.full(12, 0.5)}, "sirna_id does not hold whole numbers"),
         ({"side": np.full(12, "val")}, "side holds"),
+        ({"side": np.array(["test"] * 11 + ["left"])}, "side holds"),
         ({"side": np.full(12, "train")}, "side holds"),
         ({"site_id": np.full(12, "one")}, "site_id names a site twice"),
         ({"top_logit": np.full((12, 3), np.nan)}, "top_logit holds a value that is not finite"),
@@ -283,3 +284,19 @@ def test_an_array_with_a_value_that_cannot_be_is_named(
 def test_scoring_imports_no_torch() -> None:
     code = "import rxrx_lib.evaluation.score, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_further_sides_are_scored_by_themselves_and_change_nothing_else() -> None:
+    run = separated_run() | {"split": np.array("wilds_official"), "unit": np.array("site")}
+    further = {name: value.copy() for name, value in run.items()}
+    further["site_id"] = np.array([f"other-{site}" for site in further["site_id"]])
+    further["side"] = np.repeat(["val", "id_test"], [4, 8])
+    both = {
+        name: np.concatenate([value, further[name]]) if value.ndim else value
+        for name, value in run.items()
+    }
+    metrics = score(both)
+    # Right first answers: of the first two wells 2 + 1, of the other four 1 + 2 + 1 + 0.
+    assert metrics.pop("accuracy_val") == pytest.approx(100 * 3 / 4)
+    assert metrics.pop("accuracy_id_test") == pytest.approx(100 * 4 / 8)
+    assert metrics == score(run)

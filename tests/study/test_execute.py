@@ -30,8 +30,9 @@ from rxrx_lib.study.execute import (
 )
 from rxrx_lib.study.executors import SerialExecutor, executor
 from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.results import gather
 from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
-from rxrx_lib.study.spec import DataSpec, NetworkSpec, PredictSpec, RunSpec
+from rxrx_lib.study.spec import DataSpec, NetworkSpec, PredictSpec, RunSpec, SplitSpec
 from tests.study.stalling import ONE, STALLED
 from tests.study.test_screens import SIMULATED
 from tests.study.tiny import BY_SITE, run_spec
@@ -121,6 +122,35 @@ def test_a_run_trains_and_predicts_on_sites_normalised_as_it_asks(
     place = {site: row for row, site in enumerate(predictions["site_id"])}
     places = [place[site] for site in screen.table["site_id"].iloc[rows]]
     np.testing.assert_allclose(predictions["top_logit"][places], top, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "split", "sides"),
+    [
+        ("adabn", SplitSpec(name="wilds_official", unit="site"), {"val", "id_test"}),
+        ("baseline", SplitSpec(name="wilds_mixed_to_test", unit="site"), {"val"}),
+        ("adabn", SplitSpec(name="few_experiments", cell_type="RPE", n=3), set()),
+    ],
+    ids=lambda value: value.name if isinstance(value, SplitSpec) else None,
+)
+def test_a_run_on_another_split_scores_every_side_that_it_holds_out(
+    method: str, split: SplitSpec, sides: set[str], release: Path, tmp_path: Path
+) -> None:
+    spec = run_spec(method, split, epochs=2)
+    run_one(spec, Runtime(data=release, runs=tmp_path))
+    run = runs.open_run(tmp_path, spec)
+    asked = PredictSpec(statistics=METHODS[method].statistics)
+    with np.load(run.prediction(asked) / "predictions.npz") as stored:
+        predictions = dict(stored)
+    assert set(predictions["side"]) == {"train", "test"} | sides
+    right = predictions["top_sirna_id"][:, 0] == predictions["sirna_id"]
+    metrics = run.metrics()
+    found = {name for name in metrics if name in ("accuracy_val", "accuracy_id_test")}
+    assert found == {f"accuracy_{side}" for side in sides}
+    for side in ("test", *sides):
+        name = "accuracy" if side == "test" else f"accuracy_{side}"
+        assert metrics[name] == pytest.approx(100 * right[predictions["side"] == side].mean())
+    assert gather([spec], tmp_path)["split"].tolist() == [str(split)]
 
 
 def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rxrx_lib.data import metadata
 from rxrx_lib.data.images import PackedImages
 from rxrx_lib.data.simulator import ScreenSpec
-from rxrx_lib.data.splits import separated, stratified
+from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.study.execute import Runtime, run_one
 from rxrx_lib.study.screens import (
     RELEASE_EXPERIMENTS,
@@ -114,6 +116,79 @@ def test_a_site_without_a_class_is_refused_on_either_side(row: int) -> None:
     for spec in (SplitSpec(name="separated"), SplitSpec(name="stratified", unit="site")):
         with pytest.raises(ValueError, match="sirna_id is -1 in 1 of 120 rows"):
             make_split(table, spec)
+
+
+WILDS_OFFICIAL = SplitSpec(name="wilds_official", unit="site")
+WILDS_MIXED = SplitSpec(name="wilds_mixed_to_test", unit="site")
+
+
+def columns_of(table: pd.DataFrame, split: Split, column: str) -> dict[str, set[object]]:
+    """Return what each side of a split has in a column."""
+    return {side: set(table[column].iloc[rows]) for side, rows in split.sides.items()}
+
+
+def test_wilds_official_trains_on_first_sites_and_holds_out_sites_and_experiments(
+    release: Path,
+) -> None:
+    table = open_screen(RELEASE, release).table
+    split = make_split(table, WILDS_OFFICIAL)
+    assert (split.name, split.unit) == (WILDS_OFFICIAL.name, WILDS_OFFICIAL.unit)
+    experiments, sites = (columns_of(table, split, name) for name in ("experiment", "site"))
+    assert experiments["train"] == experiments["id_test"]
+    assert {side: len(names) for side, names in experiments.items()} == {
+        "train": 33,
+        "val": 4,
+        "id_test": 33,
+        "test": 14,
+    }
+    assert len(set.union(*experiments.values())) == 51
+    assert sites == {"train": {1}, "id_test": {2}, "val": {1, 2}, "test": {1, 2}}
+
+
+def test_wilds_mixed_to_test_trains_on_the_test_experiments_other_site(release: Path) -> None:
+    table = open_screen(RELEASE, release).table
+    split = make_split(table, WILDS_MIXED)
+    assert (split.name, split.unit) == (WILDS_MIXED.name, WILDS_MIXED.unit)
+    experiments, sites = (columns_of(table, split, name) for name in ("experiment", "site"))
+    assert experiments["test"] < experiments["train"]
+    assert not experiments["val"] & (experiments["train"] | experiments["test"])
+    assert sites == {"train": {1}, "val": {1, 2}, "test": {2}}
+    official = make_split(table, WILDS_OFFICIAL)
+    assert len(split.train) == len(official.train)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_few_experiments_are_so_many_of_one_cell_type(release: Path, n: int) -> None:
+    table = open_screen(RELEASE, release).table
+    spec = SplitSpec(name="few_experiments", cell_type="RPE", n=n, seed=1)
+    split = make_split(table, spec)
+    assert (split.name, split.unit) == (spec.name, spec.unit)
+    experiments = columns_of(table, split, "experiment")
+    assert columns_of(table, split, "cell_type") == {"train": {"RPE"}, "test": {"RPE"}}
+    assert len(experiments["train"]) == n
+    assert experiments["test"] == {f"RPE-{number:02d}" for number in range(8, 12)}
+    other = make_split(table, dataclasses.replace(spec, seed=2))
+    assert columns_of(table, other, "experiment")["train"] != experiments["train"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (SplitSpec(name="few_experiments", cell_type="HELA", n=1), "cell_type is 'HELA'"),
+        (SplitSpec(name="few_experiments", cell_type="RPE", n=8), "n is 8; expected 1 to 7"),
+    ],
+)
+def test_what_the_screen_does_not_have_is_refused(
+    release: Path, spec: SplitSpec, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_split(open_screen(RELEASE, release).table, spec)
+
+
+def test_a_screen_without_test_experiments_is_refused_before_training() -> None:
+    table = screen_table({"HUVEC-01": "train", "HUVEC-02": "train"})
+    with pytest.raises(ValueError, match="split has no test site; give the screen test experim"):
+        make_split(table, SplitSpec(name="separated"))
 
 
 @pytest.mark.parametrize("unit", ["site", "well"])

@@ -14,8 +14,17 @@ from typing import Any
 import pytest
 
 from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.evaluation import score
 from rxrx_lib.study.execute import Runtime
-from rxrx_lib.study.spec import DataSpec, PredictSpec, RunSpec, SplitSpec, canonical, identity
+from rxrx_lib.study.spec import (
+    SPLIT_UNITS,
+    DataSpec,
+    PredictSpec,
+    RunSpec,
+    SplitSpec,
+    canonical,
+    identity,
+)
 from rxrx_lib.training.recipe import Recipe
 from tests.study.tiny import BY_SITE, RELEASE, SEPARATED, run_spec
 
@@ -198,7 +207,34 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         (lambda: DataSpec(name="wilds"), "name is 'wilds'; choose simulated or rxrx1"),
         (lambda: DataSpec(name="simulated"), "screen is None for name 'simulated'"),
         (lambda: DataSpec(name="rxrx1", screen=ScreenSpec()), "screen is ScreenSpec"),
-        (lambda: SplitSpec(name="random"), "name is 'random'; choose separated or stratified"),
+        (
+            lambda: SplitSpec(name="random"),
+            "name is 'random'; choose one of separated, stratified, .*, few_experiments",
+        ),
+        (
+            lambda: SplitSpec(name="wilds_official"),
+            "unit is 'experiment' in a wilds_official split; choose site",
+        ),
+        (
+            lambda: SplitSpec(name="few_experiments", n=3),
+            "cell_type is '' in a few_experiments split; give a cell type of the screen",
+        ),
+        (
+            lambda: SplitSpec(name="few_experiments", cell_type="RPE"),
+            "n is 0 in a few_experiments split; give a whole number >= 1",
+        ),
+        (
+            lambda: SplitSpec(name="few_experiments", cell_type="RPE", n=-1),
+            "n is -1 in a few_experiments split",
+        ),
+        (
+            lambda: SplitSpec(name="separated", cell_type="RPE"),
+            "cell_type is 'RPE' in a separated split; only few_experiments takes one",
+        ),
+        (
+            lambda: SplitSpec(name="stratified", unit="site", n=2),
+            "n is 2 in a stratified split; only few_experiments takes one",
+        ),
         (lambda: SplitSpec(name="stratified"), "unit is 'experiment' in a stratified split"),
         (lambda: SplitSpec(name="separated", unit="well"), "unit is 'well' in a separated split"),
         (lambda: run_spec("combat"), "method is 'combat'; choose one of baseline"),
@@ -215,6 +251,10 @@ def test_a_wrong_field_is_refused_by_name(make: Any, message: str) -> None:
         make()
 
 
+def test_what_can_be_split_can_be_scored() -> None:
+    assert score.SPLIT_UNITS == SPLIT_UNITS
+
+
 def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
     assert str(SIMULATED) == "adabn · by site · screen 10 · seed 0"
     assert (
@@ -225,6 +265,10 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
         str(run_spec(normalization="plate_controls"))
         == "baseline · separated · rxrx1 · seed 0 · normalization plate_controls"
     )
+    split = SplitSpec(name="wilds_mixed_to_test", unit="site")
+    assert str(run_spec(split=split)) == "baseline · wilds_mixed_to_test · rxrx1 · seed 0"
+    split = SplitSpec(name="few_experiments", cell_type="RPE", n=3)
+    assert str(run_spec(split=split)) == "baseline · 3 of RPE · rxrx1 · seed 0"
     off = dataclasses.replace(
         SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(technical=0.0))
     )

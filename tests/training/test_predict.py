@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxrx_lib.data import normalization
-from rxrx_lib.data.splits import Split, separated, stratified
+from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, wilds
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.augment import standardise
@@ -182,6 +182,42 @@ def test_sites_are_standardised_by_the_pixel_statistics_given(
             np.testing.assert_allclose(
                 by_site(arrays, "embedding")[site], expected.numpy(), atol=2e-5
             )
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_every_side_is_predicted_and_the_training_side_only_where_embeddings_are_kept(
+    trained: Network, embeddings: bool
+) -> None:
+    table = TABLE.assign(dataset=TABLE["dataset"].mask(TABLE["experiment"] == "U2OS-02", "val"))
+    split = wilds(table)
+    arrays = predicted(trained, split, table, embeddings=embeddings)
+    side_of = dict(zip(arrays["site_id"], arrays["side"], strict=True))
+    expected = {
+        site: side
+        for side, rows in split.sides.items()
+        for site in table["site_id"].iloc[rows]
+        if embeddings or side != "train"
+    }
+    assert side_of == expected
+    assert set(expected.values()) == {"val", "id_test", "test"} | (
+        {"train"} if embeddings else set()
+    )
+
+
+def test_an_experiment_of_which_nothing_is_asked_is_not_read(trained: Network) -> None:
+    split = few_experiments(TABLE, "HUVEC", 1)
+    pixels = IMAGES.pixels.copy()
+    others = np.setdiff1d(np.arange(len(TABLE)), np.concatenate([split.train, split.test]))
+    whole = TABLE["experiment"].isin(set(TABLE["experiment"].iloc[others]))
+    assert whole.sum() == len(others) > 0
+
+    class OnlyAsked(Noise):
+        def read(self, rows: np.ndarray, *_: object, **__: object) -> np.ndarray:
+            assert not np.isin(rows, others).any()
+            return self.pixels[rows]
+
+    arrays = predicted(trained, split, images=OnlyAsked(pixels))
+    assert set(arrays["experiment"]) == set(TABLE["experiment"]) - set(TABLE["experiment"][whole])
 
 
 @pytest.mark.parametrize("statistics", STATISTICS)
