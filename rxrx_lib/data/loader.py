@@ -210,6 +210,10 @@ def minibatches(
     -----
     The threads end with the generator: at its end, or when it is closed or raises. Who may leave
     the loop early and keep the generator alive, as an exception's traceback does, closes it.
+
+    Threads, and not the processes of torch's DataLoader: they fill memory that is there already,
+    where processes hand over fresh memory each time. Whoever prefers a DataLoader may call
+    `images.read` in its workers.
     """
     # Not at the top: a plan needs no torch, which takes a second and 400 MB to import.
     import torch
