@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from rxrx_lib.data import metadata, packed_store, png_tree, variants
+from rxrx_lib.data.picture_names import misnamed_pictures
 
 # The columns that name a site's files: a row with a fault elsewhere still has its pictures. A
 # site_id is at fault where it contradicts them, so that they may be wrong.
@@ -34,7 +36,8 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
     list of str
         One sentence for each fault, naming the row or the file; empty if all is well. Every PNG
         is decoded, since a truncated one shows itself no earlier, and measured against the size
-        that most have.
+        that most have. Several sites of a plate that have no picture at all are one fault, and a
+        PNG beside them whose name stands for no picture is another.
 
     Notes
     -----
@@ -55,8 +58,9 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
     if any(folder.is_dir() for folder in folders):
         naming = NAMING_COLUMNS if len(folders) == 1 else (*NAMING_COLUMNS, "dataset")
         sites = _certain_sites(source.sites(), found, naming)
-        faults, content = _pictures(png_tree.find_sites(sites, root), workers)
-        lines += faults
+        paths = list(dict.fromkeys(png_tree.find_sites(sites, root)))
+        faults, content = _pictures(paths, workers)
+        lines += faults + misnamed_pictures(dict.fromkeys(map(os.path.dirname, paths)))
     elif not packed:
         lines.append(_no_pictures(root, source.kaggle))
     if packed and not found:
@@ -76,10 +80,12 @@ def _certain_sites(
 def _pictures(sites: list[str], workers: int) -> tuple[list[str], str | None]:
     """Return the faults of the sites' PNGs, and the SHA-256 of all their pixels if there is none.
 
-    The faults come in the sites' order: a PNG that is missing, broken or unlike most.
+    First what whole sites lack; then, in the sites' order, each PNG that is missing, broken or
+    unlike most.
     """
-    distinct = list(dict.fromkeys(sites))
-    layout = png_tree.find_layout(distinct)
+    layout = png_tree.find_layout(sites)
+    lacking, faults = _without_pictures(sites, layout)
+    distinct = [site for site in sites if site not in lacking]
     outcomes: list[tuple[Path, int | str]] = []
     digest = hashlib.sha256()
     with ThreadPoolExecutor(workers) as threads:
@@ -94,12 +100,34 @@ def _pictures(sites: list[str], workers: int) -> tuple[list[str], str | None]:
                     digest.update(outcome.tobytes())
     sizes = Counter(outcome for _, outcome in outcomes if isinstance(outcome, int))
     expected = max(sizes, key=lambda size: sizes[size], default=0)
-    faults = [
+    faults += [
         outcome if isinstance(outcome, str) else png_tree.size_fault(path, outcome, expected)
         for path, outcome in outcomes
         if outcome != expected
     ]
     return faults, None if faults else digest.hexdigest()
+
+
+def _without_pictures(sites: list[str], layout: png_tree.Layout) -> tuple[set[str], list[str]]:
+    """Return the sites that have no picture, and the sentences about them, at most one a plate.
+
+    A part of the release has its whole metadata, and should not give a line for each of the
+    pictures that were not fetched. Where only one site of a plate lacks all, its files are named.
+    """
+    of_plate = defaultdict(list)
+    for site in sites:
+        if not any(path.exists() for path in layout.paths(site)):
+            of_plate[os.path.dirname(site)].append(site)
+    if sum(map(len, of_plate.values())) == len(sites) > 1:
+        return set(sites), [png_tree.no_picture_at_all(sites[0], layout)]
+    every = Counter(map(os.path.dirname, sites))
+    several = {plate: some for plate, some in of_plate.items() if len(some) > 1}
+    lines = [
+        f"{plate} has no picture of {len(some):,} of {every[plate]:,} sites, "
+        f"{os.path.basename(some[0])} for one; expected {layout.kind.name} PNGs of each."
+        for plate, some in several.items()
+    ]
+    return {site for some in several.values() for site in some}, lines
 
 
 def _decoded(site: str, layout: png_tree.Layout) -> list[Outcome]:

@@ -14,6 +14,8 @@ import pandas as pd
 from rxrx_lib.data.vocabulary import UNLABELLED
 
 Flags = npt.NDArray[np.bool_]
+# Letters of a header that is none of a screen.
+MOST_QUOTED = 120
 # A check yields: row, column, what came and what was expected.
 Found = Iterator[tuple[int, str, str]]
 
@@ -79,7 +81,8 @@ class Sheet:
     file : str
         Its name, as sentences say it.
     table : DataFrame
-        Its entries, as text or typed. Columns that are not asked for do not matter.
+        Its entries, as text or typed. Columns that are not asked for do not matter. The index
+        counts the file's lines after the header, from 0.
     columns : sequence of str
         What it must have.
     allowed : mapping
@@ -118,7 +121,8 @@ class Entries:
     def place(self, row: int) -> tuple[Sheet, int]:
         """Return the sheet and the line of a row: lines count from 1, the first is the header."""
         sheet = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return self.sheets[sheet], row - int(self.starts[sheet]) + 2
+        line = int(self.sheets[sheet].table.index[row - int(self.starts[sheet])]) + 2
+        return self.sheets[sheet], line
 
     def all_sound(self, *columns: str) -> Flags:
         """Return the rows that have no fault in any of the columns."""
@@ -162,11 +166,16 @@ def examine(entries: Entries) -> list[Fault]:
 
 def _faults_of_files(entries: Entries) -> Iterator[Fault]:
     for sheet in entries.sheets:
-        for column in sheet.columns:
-            if column not in sheet.table:
-                expected = ", ".join(sheet.columns)
-                text = f"{sheet.file}: column {column} is missing; expected {expected}."
-                yield Fault(None, column, text)
+        expected = ", ".join(sheet.columns)
+        missing = [column for column in sheet.columns if column not in sheet.table]
+        if len(missing) == len(sheet.columns):
+            came = ", ".join(map(str, sheet.table.columns))[:MOST_QUOTED]
+            yield Fault(None, "", f"{sheet.file} has the columns {came!r}; expected {expected}.")
+            continue
+        for column in missing:
+            yield Fault(
+                None, column, f"{sheet.file}: column {column} is missing; expected {expected}."
+            )
     if all(sheet.table.empty for sheet in entries.sheets):
         files = " and ".join(sheet.file for sheet in entries.sheets)
         holds = "holds" if len(entries.sheets) == 1 else "hold"

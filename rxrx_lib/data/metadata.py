@@ -101,7 +101,7 @@ def faults(table: pd.DataFrame) -> list[str]:
     table : DataFrame
         In the release's columns, typed or all text.
     """
-    sheet = variants.release_sheet(table)
+    sheet = variants.release_sheet(table.reset_index(drop=True))
     return [fault.text for fault in examine(gather([sheet], variants.RELEASE_RULES))]
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "decode",
     "find_layout",
     "find_sites",
+    "no_picture_at_all",
     "open_tree",
     "picture_folders",
     "site_paths",
@@ -141,7 +142,21 @@ def open_tree(table: pd.DataFrame, root: Path | str) -> PngTree:
                 return PngTree(tuple(sites), decode(path, layout.kind).shape[-1], layout)
             except ImageError as error:
                 first_fault = first_fault or error
-    raise first_fault or ImageError(f"{root} has no sites; expected at least one.")
+    if first_fault is None:
+        raise ImageError(f"{root} has no sites; expected at least one.")
+    there = any(path.exists() for site in sites for path in layout.paths(site))
+    raise first_fault if there else ImageError(no_picture_at_all(sites[0], layout))
+
+
+def no_picture_at_all(site_path: str, layout: Layout) -> str:
+    """Return the sentence about a screen without any picture, given its first site."""
+    experiment = Path(site_path).parents[1]
+    deeper = sorted(experiment.parent.glob(f"*/{experiment.name}"))
+    where = f"; {deeper[0]} is there, so move it up to {experiment.parent}" if deeper else ""
+    return (
+        f"{layout.paths(site_path)[0]} is missing, and so is every other picture of the screen; "
+        f"expected {layout.kind.name} PNGs{where}."
+    )
 
 
 def find_layout(sites: Sequence[str]) -> Layout:

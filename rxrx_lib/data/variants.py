@@ -92,7 +92,8 @@ class Source:
         """
         if self.kaggle:
             return _release_rows(pd.DataFrame(self.entries.text))
-        return self.entries.sheets[0].table.reindex(columns=COLUMNS, fill_value="")
+        rows = self.entries.sheets[0].table.reset_index(drop=True)
+        return rows.reindex(columns=COLUMNS, fill_value="")
 
 
 def find_source(root: Path | str) -> Source:
@@ -126,19 +127,29 @@ def find_files(root: Path | str) -> tuple[Path, ...]:
         if not missing:
             return paths
         if len(missing) < len(paths):
-            raise MetadataError(
-                [f"{other} is missing; expected {FOUR_FILES} together." for other in missing]
-            )
+            together = f"expected {FOUR_FILES} together, so put it beside the others"
+            raise MetadataError([f"{other} is missing; {together}." for other in missing])
     raise MetadataError(
         [
             f"{path} is missing: expected the folder of a screen, with {FILE_NAME} in it, or with "
-            f"Kaggle's {FOUR_FILES}."
+            f"Kaggle's {FOUR_FILES}{_elsewhere(Path(root))}."
         ]
     )
 
 
+def _elsewhere(root: Path) -> str:
+    """Say where the metadata are instead: one folder deeper, or not unpacked yet."""
+    for name in (FILE_NAME, *KAGGLE_FILES):
+        for found in sorted(root.glob(f"*/{name}")):
+            return f"; {found} is there, so give {found.parent}"
+        for found in (root / f"{name}{ending}" for ending in (".gz", ".zip")):
+            if found.exists():
+                return f"; {found} is there, so unpack it"
+    return ""
+
+
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV file as text, unchecked.
+    """Read a CSV file as text, unchecked; the index counts its lines, blank ones left out.
 
     Raises
     ------
@@ -150,17 +161,19 @@ def read_csv(path: Path) -> pd.DataFrame:
             # Else entries beyond the header's columns are lost with a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # "NA" is text here, and a short row must not shift the columns of the others.
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, index_col=False, skip_blank_lines=False
+            ).fillna("")
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         found = f"{path} is no CSV table ({str(error).strip()})"
         raise MetadataError(
             [f"{found}: expected UTF-8 text with a header line; fetch or write it again."]
         ) from error
-    return table.fillna("")
+    return table[(table != "").any(axis="columns")]
 
 
 def release_sheet(table: pd.DataFrame) -> Sheet:
-    """Return a table in the release's columns, typed or text, as a sheet."""
+    """Return a table in the release's columns, typed or text, as a sheet; see `Sheet.table`."""
     return Sheet(FILE_NAME, table, COLUMNS, RELEASE_ALLOWED)
 
 

@@ -218,3 +218,77 @@ def test_a_screen_with_neither_pngs_nor_packed_store_gives_one_line(own: Path) -
         f"{own / 'images'} is missing; expected the screen's PNGs there, or its packed store in "
         f"{own / 'packed'}."
     )
+
+
+def folders_of_plates(root: Path) -> list[Path]:
+    return sorted(root.glob("images/*/Plate*"))
+
+
+def test_sites_of_a_plate_without_any_picture_are_one_fault_and_one_site_alone_is_named(
+    own: Path,
+) -> None:
+    first, second, *_ = folders_of_plates(own)
+    for path in first.glob("B0[34]_*"):
+        path.unlink()
+    for path in second.glob("B03_s2_*"):
+        path.unlink()
+    several, *files = check(own)
+    assert several == (
+        f"{first} has no picture of 4 of 6 sites, B03_s1 for one; expected 8-bit grey PNGs of each."
+    )
+    assert files == [
+        f"{second / f'B03_s2_w{channel}.png'} is missing; expected an 8-bit grey PNG."
+        for channel in range(1, 7)
+    ]
+
+
+def test_a_screen_without_any_picture_is_one_line_that_finds_them_one_folder_deeper(
+    own: Path,
+) -> None:
+    (own / "images").rename(own / "moved")
+    (own / "images").mkdir()
+    (own / "moved").rename(own / "images" / "images")
+    first = own / "images" / "HUVEC-01" / "Plate1" / "B02_s1_w1.png"
+    expected = (
+        f"{first} is missing, and so is every other picture of the screen; expected 8-bit grey "
+        f"PNGs; {own / 'images' / 'images' / 'HUVEC-01'} is there, so move it up to "
+        f"{own / 'images'}."
+    )
+    assert check(own) == [expected]
+    for use in (images.open_images, images.pack):
+        with pytest.raises(images.ImageError) as caught:
+            use(own)
+        assert str(caught.value) == expected
+    shutil.rmtree(own / "images" / "images")
+    (line,) = check(own)
+    assert line.endswith("and so is every other picture of the screen; expected 8-bit grey PNGs.")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("Z99_s1_w1.png", "is named after the well Z99; expected rows B to O and columns 02 to 23"),
+        ("B2_s1_w1.png", "is named after the well B2; expected rows B to O"),
+        ("B02_s3_w1.png", "is named after the site 3; expected 1 or 2."),
+        ("B02_s1_w7.png", "is named after the channel 7; expected 1 to 6."),
+        ("B02_s1_w01.png", "is named after the channel 01; expected 1 to 6."),
+        ("B02_s3.png", "is named after the site 3; expected 1 or 2."),
+        ("B02_s1_w1 (1).png", "is named like no picture; expected a name such as B02_s1_w1.png."),
+        ("B02_s1_w1.PNG", "is named like no picture; expected a name such as B02_s1_w1.png."),
+    ],
+)
+def test_a_name_of_no_picture_is_told_apart_from_a_missing_picture(
+    own: Path, name: str, fault: str
+) -> None:
+    (plate, *_) = folders_of_plates(own)
+    (plate / "B02_s1_w1.png").rename(plate / name)
+    missing, misnamed = check(own)
+    assert missing == f"{plate / 'B02_s1_w1.png'} is missing; expected an 8-bit grey PNG."
+    assert misnamed.startswith(f"{plate / name} {fault}")
+
+
+def test_files_beside_the_pictures_and_pictures_of_unlisted_sites_are_no_faults(own: Path) -> None:
+    (plate, *_) = folders_of_plates(own)
+    for name in ("._B02_s1_w1.png", ".DS_Store", "Thumbs.db", "O23_s2_w6.png", "O23_s2.png"):
+        (plate / name).write_text("")
+    assert check(own) == []

@@ -17,6 +17,7 @@ from rxrx_lib.data.variants import KAGGLE_FILES, read_csv
 from tests.data.screens import kaggle_label, screen_table, write_kaggle_csvs
 
 TABLE = screen_table()
+WILDS = TABLE.assign(dataset=TABLE["dataset"].mask(TABLE["experiment"] == "U2OS-02", "val"))
 SPELLINGS = ("numbers", "names")
 
 
@@ -224,10 +225,98 @@ def test_the_sha256_is_that_of_the_file_or_depends_on_every_file(kaggle: Path) -
     assert metadata.sha256(kaggle) not in digests
 
 
+@pytest.mark.parametrize("kept", [["train.csv"], ["train.csv", "train_controls.csv"]])
+def test_kaggle_s_training_files_alone_give_a_line_for_each_file_that_is_missing(
+    kaggle: Path, kept: list[str]
+) -> None:
+    for name in KAGGLE_FILES.keys() - set(kept):
+        (kaggle / name).unlink()
+    assert faults_of(kaggle) == [
+        f"{kaggle / name} is missing; expected train.csv, train_controls.csv, test.csv and "
+        "test_controls.csv together, so put it beside the others."
+        for name in KAGGLE_FILES
+        if name not in kept
+    ]
+
+
+@pytest.mark.parametrize("variant", ["release", "kaggle"])
+def test_metadata_one_folder_deeper_or_still_packed_are_pointed_to(
+    tmp_path: Path, variant: str
+) -> None:
+    deeper = tmp_path / "rxrx1"
+    if variant == "release":
+        metadata.write(TABLE, deeper)
+    else:
+        write_kaggle_csvs(TABLE, deeper)
+    name = "metadata.csv" if variant == "release" else "train.csv"
+    (line,) = faults_of(tmp_path)
+    assert line.startswith(f"{tmp_path / 'metadata.csv'} is missing: expected the folder of a scr")
+    assert line.endswith(f"; {deeper / name} is there, so give {deeper}.")
+    packed = deeper / f"{name}.zip"
+    (deeper / name).rename(packed)
+    for other in deeper.glob("*.csv"):
+        other.unlink()
+    (line,) = faults_of(deeper)
+    assert line.endswith(f"; {packed} is there, so unpack it.")
+
+
+def as_excel_writes(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode("utf-8-sig")
+
+
+def columns_turned(text: str) -> bytes:
+    lines = [",".join(reversed(line.split(","))) for line in text.splitlines()]
+    return "\n".join(lines).encode()
+
+
+def with_blank_lines(text: str) -> bytes:
+    head, first, rest = text.split("\n", 2)
+    commas = "," * head.count(",")
+    return f"{head}\n\n{first}\n{commas}\n{rest}\n\n".encode()
+
+
+@pytest.mark.parametrize("rewrite", [as_excel_writes, columns_turned, with_blank_lines])
+@pytest.mark.parametrize("variant", ["release", "wilds", "kaggle"])
+def test_files_that_other_programs_have_saved_are_read_as_before(
+    tmp_path: Path, variant: str, rewrite: Callable[[str], bytes]
+) -> None:
+    if variant == "kaggle":
+        write_kaggle_csvs(TABLE, tmp_path)
+    else:
+        metadata.write(TABLE if variant == "release" else WILDS, tmp_path)
+    before = metadata.load(tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(rewrite(path.read_text()))
+    pd.testing.assert_frame_equal(metadata.load(tmp_path), before)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "test.csv"])
+def test_a_fault_s_line_is_the_file_s_though_lines_before_it_are_blank(
+    tmp_path: Path, name: str
+) -> None:
+    if name == "metadata.csv":
+        metadata.write(TABLE, tmp_path)
+    else:
+        write_kaggle_csvs(TABLE, tmp_path)
+    lines = (tmp_path / name).read_text().splitlines()
+    lines[4] = "x" + lines[4]
+    (tmp_path / name).write_text("\n".join([*lines[:2], "", "", *lines[2:]]) + "\n")
+    assert faults_of(tmp_path)[0].startswith(f"{name} line 7 ")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_that_commas_do_not_part_gives_one_line(tmp_path: Path, separator: str) -> None:
+    TABLE.to_csv(tmp_path / "metadata.csv", index=False, sep=separator)
+    (line,) = faults_of(tmp_path)
+    columns = list(metadata.COLUMNS)
+    assert line == (
+        f"metadata.csv has the columns {separator.join(columns)!r}; expected {', '.join(columns)}."
+    )
+
+
 def test_wilds_s_held_out_experiments_are_read_as_they_are_called(tmp_path: Path) -> None:
-    table = TABLE.assign(dataset=TABLE["dataset"].mask(TABLE["experiment"] == "U2OS-02", "val"))
-    metadata.write(table, tmp_path)
-    pd.testing.assert_frame_equal(metadata.load(tmp_path), table, check_dtype=False)
+    metadata.write(WILDS, tmp_path)
+    pd.testing.assert_frame_equal(metadata.load(tmp_path), WILDS, check_dtype=False)
 
 
 @pytest.mark.parametrize(
@@ -279,19 +368,21 @@ def spoiled(data: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
     return data
 
 
-@settings(max_examples=150, deadline=None)
-@given(changes=edits)
+@settings(max_examples=60, deadline=None)
+@given(table=st.sampled_from([TABLE, WILDS]), changes=edits)
 def test_no_spoiled_metadata_csv_is_read_as_anything_but_its_sound_rows(
-    changes: list[tuple[float, str, bytes]], tmp_path_factory: pytest.TempPathFactory
+    table: pd.DataFrame,
+    changes: list[tuple[float, str, bytes]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     root = tmp_path_factory.mktemp("spoiled")
-    (root / "metadata.csv").write_bytes(spoiled(TABLE.to_csv(index=False).encode(), changes))
+    (root / "metadata.csv").write_bytes(spoiled(table.to_csv(index=False).encode(), changes))
     loaded = table_or_none(root)
     if loaded is not None:
-        assert entries(loaded) <= entries(TABLE)
+        assert entries(loaded) <= entries(table)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(list(KAGGLE_FILES)), changes=edits)
 def test_no_spoiled_file_of_kaggle_s_puts_a_well_where_it_is_not(
     name: str, changes: list[tuple[float, str, bytes]], tmp_path_factory: pytest.TempPathFactory
