@@ -90,6 +90,7 @@ def _download(asked: argparse.Namespace) -> int:
         BASE_URL,
         Network,
         Selection,
+        SelectionError,
         consent,
         download,
         plan_download,
@@ -98,13 +99,16 @@ def _download(asked: argparse.Namespace) -> int:
     chosen = {item.name: tuple(getattr(asked, item.name)) for item in dataclasses.fields(Selection)}
     selection = as_usage(lambda: Selection(**chosen))
     consent(accepted=asked.accept_licence)
-    plan = plan_download(
-        asked.what,
-        asked.dir,
-        base_url=asked.base_url or BASE_URL,
-        selection=selection,
-        network=Network(connections=asked.connections),
-    )
+    try:
+        plan = plan_download(
+            asked.what,
+            asked.dir,
+            base_url=asked.base_url or BASE_URL,
+            selection=selection,
+            network=Network(connections=asked.connections),
+        )
+    except SelectionError as error:  # an experiment or siRNA that only the metadata can refute
+        raise UsageError(str(error)) from error
     print(plan)
     if not asked.dry_run:
         download(plan)

@@ -7,17 +7,18 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from rxrx_lib.data.faults import Allowed
 from rxrx_lib.data.png_tree import CHANNELS
-from rxrx_lib.data.vocabulary import SITES, WELLS
+from rxrx_lib.data.variants import RELEASE_ALLOWED
 
 # RxRx1-WILDS has all channels in one picture, whose name tells none.
 NAME = re.compile(r"([A-Z]+\d+)_s(\d+)(?:_w(\d+))?\.png")
-# What a name holds, in the order of the groups above, and what each may be.
-PARTS = (
-    ("well", WELLS, "rows B to O and columns 02 to 23, such as B02"),
-    ("site", [str(site) for site in SITES], " or ".join(map(str, SITES))),
-    ("channel", [str(channel) for channel in CHANNELS], f"{CHANNELS[0]} to {CHANNELS[-1]}"),
-)
+# What a name holds, in the order of the groups above.
+PARTS = {
+    "well": RELEASE_ALLOWED["well"],
+    "site": RELEASE_ALLOWED["site"],
+    "channel": Allowed(frozenset(map(str, CHANNELS)), f"{CHANNELS[0]} to {CHANNELS[-1]}"),
+}
 
 
 def misnamed_pictures(folders: Iterable[str]) -> list[str]:
@@ -48,7 +49,7 @@ def _fault(name: str) -> str | None:
     found = NAME.fullmatch(name)
     if found is None:
         return "is named like no picture; expected a name such as B02_s1_w1.png"
-    for (part, allowed, expected), came in zip(PARTS, found.groups(), strict=True):
+    for (part, (allowed, expected)), came in zip(PARTS.items(), found.groups(), strict=True):
         if came is not None and came not in allowed:
             return f"is named after the {part} {came}; expected {expected}"
     return None

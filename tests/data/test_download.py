@@ -79,7 +79,10 @@ def test_a_table_arrives_as_it_is_in_the_release(
 ) -> None:
     plan = fetch(server, name, tmp_path / "new" / "screen")
     assert plan.files == 1
-    expected = {f"{name}.csv": (released / f"{name}.csv").read_bytes()}
+    # Embeddings alone would be of sites of which nothing is known.
+    expected = {
+        f"{each}.csv": (released / f"{each}.csv").read_bytes() for each in (name, "metadata")
+    }
     assert files(tmp_path / "new" / "screen") == expected
 
 
@@ -93,13 +96,24 @@ def test_the_images_arrive_with_their_metadata_as_a_screen(
     assert images.open_images(tmp_path).read([0]).shape == (1, 6, 12, 12)
 
 
-def test_the_controls_are_the_wells_of_both_control_types(
+def test_the_controls_are_the_wells_of_the_control_classes(
     server: RangeServer, released: Path, tmp_path: Path
 ) -> None:
     fetch(server, "controls", tmp_path)
-    table = metadata.load(released)
-    controls = table[table["well_type"] != "treatment"]
+    controls = metadata.load(released).query("sirna_id >= 1108")
     assert files(tmp_path).keys() == {"metadata.csv"} | pictures(controls)
+
+
+def test_the_controls_hold_wells_that_are_empty_against_the_plan(
+    server: RangeServer, released: Path, tmp_path: Path
+) -> None:
+    table = metadata.load(released)
+    unplanned = table["well_id"] == table.query("well_type == 'treatment'")["well_id"].iloc[0]
+    table.loc[unplanned, ["sirna", "sirna_id"]] = ["EMPTY", 1138]
+    metadata.write(table, tmp_path)
+    fetch(server, "controls", tmp_path)
+    assert pictures(table[unplanned]) <= files(tmp_path).keys()
+    assert files(tmp_path).keys() == {"metadata.csv"} | pictures(table.query("sirna_id >= 1108"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +147,8 @@ def test_controls_can_be_narrowed_down(server: RangeServer, released: Path, tmp_
     [
         ("pictures", {}, "what is 'pictures'; expected one of metadata, embeddings, images, contr"),
         ("metadata", {"plates": (1,)}, "metadata comes whole"),
-        ("controls", {"well_types": ("treatment",)}, r"well_types is \['treatment'\] for controls"),
+        ("controls", {"well_types": ("treatment",)}, r"no site has well_types \['treatment'\] tog"),
+        ("controls", {"sirnas": ("s0003",)}, "sirnas names 's0003'; expected some of EMPTY, s1108"),
         ("images", {"experiments": ("HUVEC-1",)}, "'HUVEC-1'; expected some of HUVEC-01, RPE-01"),
         ("images", {"sirnas": ("s9",)}, "sirnas names 's9'; expected some of .*EMPTY"),
         (
@@ -153,6 +168,14 @@ def test_a_selection_of_nothing_known_is_one_sentence(
 ) -> None:
     with pytest.raises(SelectionError, match=says):
         planned(server, what, tmp_path, selection=Selection(**selection))
+
+
+def test_a_screen_without_controls_has_none_to_fetch(
+    server: RangeServer, released: Path, tmp_path: Path
+) -> None:
+    metadata.write(metadata.load(released).query("well_type == 'treatment'"), tmp_path)
+    with pytest.raises(SelectionError, match="no site is there; expected at least one"):
+        planned(server, "controls", tmp_path)
 
 
 def test_a_plan_says_what_it_will_cost_and_writes_nothing(

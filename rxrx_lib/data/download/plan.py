@@ -7,7 +7,6 @@ the same command again goes on where a download broke off.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +33,8 @@ ARCHIVES = {
 }
 WHAT = tuple(ARCHIVES)
 TABLES = {"metadata": metadata.FILE_NAME, "embeddings": "embeddings.csv"}
-CONTROLS = ("positive_control", "negative_control")
+# By class: some wells that were to hold another siRNA are EMPTY, whatever their well_type says.
+CONTROLS = range(1108, metadata.CLASSES)
 # Files that a thread checks before it takes the next; a task for each would cost memory.
 CHECKED_AT_ONCE = 500
 Write = Callable[[str], None]
@@ -49,12 +49,13 @@ def plan_download(
     network: Network | None = None,
     write: Write = print,
 ) -> DownloadPlan:
-    """Find out what a download has to fetch, without writing anything but missing metadata.
+    """Find out what a download has to fetch; write nothing but the metadata, if they are missing.
 
     Parameters
     ----------
     what : {"metadata", "embeddings", "images", "controls"}
-        Controls are the images of all wells of `CONTROLS`.
+        Controls are the images of all wells of the classes `CONTROLS`: the 30 positive controls
+        and EMPTY.
     root : path
         Folder of the screen: `metadata.csv`, `embeddings.csv`, `images/`.
     base_url : str
@@ -78,13 +79,16 @@ def plan_download(
     SelectionError, ArchiveError, RemoteError, DownloadError, metadata.MetadataError
         With one sentence, if the plan cannot be made.
     """
-    root, network = Path(root), network or Network()
-    selection = _refined(what, selection or Selection())
+    root, network, selection = Path(root), network or Network(), selection or Selection()
+    _check_asked(what, selection)
     _check_folder(root)
-    if what in TABLES:
+    # Nothing else is of use without them.
+    table = None if what == "metadata" else _metadata(root, base_url, network, write)
+    if table is None or what in TABLES:
         wanted, expected = _only(TABLES[what]), 1
     else:
-        wanted, expected = select(selection, _metadata(root, base_url, network, write))
+        controls = table["sirna_id"].isin(CONTROLS)
+        wanted, expected = select(selection, table[controls] if what == "controls" else table)
     url = f"{base_url.rstrip('/')}/{ARCHIVES[what]}"
     with requests.Session() as session:
         file = find(url, network, session, parts_only=what not in TABLES, note=write)
@@ -112,17 +116,11 @@ def plan_download(
     )
 
 
-def _refined(what: str, selection: Selection) -> Selection:
+def _check_asked(what: str, selection: Selection) -> None:
     if what not in ARCHIVES:
         raise SelectionError(f"what is {what!r}; expected one of {', '.join(WHAT)}.")
     if what in TABLES and selection != Selection():
         raise SelectionError(f"{what} comes whole; select parts of images or controls only.")
-    if what != "controls":
-        return selection
-    if not set(selection.well_types) <= set(CONTROLS):
-        came, expected = list(selection.well_types), " and ".join(CONTROLS)
-        raise SelectionError(f"well_types is {came} for controls; expected some of {expected}.")
-    return dataclasses.replace(selection, well_types=selection.well_types or CONTROLS)
 
 
 def _check_folder(root: Path) -> None:

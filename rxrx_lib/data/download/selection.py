@@ -101,7 +101,8 @@ def select(selection: Selection, table: pd.DataFrame) -> tuple[Callable[[str], b
     sites = frozenset(png_tree.site_paths(table[rows], ""))
     if not sites:
         asked_for = ", ".join(f"{f} {list(v)}" for f, v in vars(selection).items() if v)
-        raise SelectionError(f"no site has {asked_for} together; expected at least one: ask less.")
+        has = f"has {asked_for} together" if asked_for else "is there"
+        raise SelectionError(f"no site {has}; expected at least one: ask for less.")
     channels = frozenset(selection.channels or png_tree.CHANNELS)
 
     def wanted(path: str) -> bool:
