@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
 from rxrx_lib.data import embeddings, metadata
 from rxrx_lib.data.embeddings import EmbeddingsError
 from rxrx_lib.data.simulator import ScreenSpec, layout
+from tests.data.spoiling import Edit, edits, spoiled
 
 TABLE = layout(
     ScreenSpec(
@@ -171,3 +173,29 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path: Path, values: np.nd
     with pytest.raises(EmbeddingsError, match=rf"expected \({len(TABLE)}, 128\), all finite"):
         embeddings.write(TABLE, values, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(changes=edits)
+def test_a_spoiled_file_gives_one_sentence_or_finite_numbers_of_known_sites(
+    changes: list[Edit], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("spoiled")
+    embeddings.write(TABLE.iloc[:4], VALUES[:4], root)
+    path = root / "embeddings.csv"
+    path.write_bytes(spoiled(path.read_bytes(), changes))
+    try:
+        found = embeddings.load(root)
+    except EmbeddingsError as error:
+        line = str(error)
+    else:
+        line = f"{path} "
+        rows = pd.Index(TABLE["site_id"][:4]).get_indexer(found.table["site_id"])
+        assert (rows >= 0).all()
+        assert len(rows) + found.missing == 4
+        # Nothing tells that a digit has changed; a whole row may not have moved.
+        wrong = ~np.isclose(found.values, VALUES[rows], rtol=1e-5)
+        assert np.isfinite(found.values).all()
+        assert wrong.sum() <= 2 * len(changes)
+    assert line.startswith(str(path))
+    assert "\n" not in line

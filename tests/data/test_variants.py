@@ -15,6 +15,7 @@ from rxrx_lib.data.check import check
 from rxrx_lib.data.kaggle_labels import CLASS_OF_LABEL, SIRNA
 from rxrx_lib.data.variants import KAGGLE_FILES, read_csv
 from tests.data.screens import kaggle_label, screen_table, write_kaggle_csvs
+from tests.data.spoiling import Edit, edits, spoiled
 
 TABLE = screen_table()
 WILDS = TABLE.assign(dataset=TABLE["dataset"].mask(TABLE["experiment"] == "U2OS-02", "val"))
@@ -349,30 +350,11 @@ def entries(table: pd.DataFrame) -> set[tuple[str, ...]]:
     return set(map(tuple, table.astype(str).to_numpy()))
 
 
-edits = st.lists(
-    st.tuples(
-        st.floats(0, 1, exclude_max=True),
-        st.sampled_from(["replace", "insert", "delete"]),
-        st.binary(min_size=1, max_size=3) | st.sampled_from([b",", b'"', b"\n", b"\r", b"0", b"1"]),
-    ),
-    min_size=1,
-    max_size=3,
-)
-
-
-def spoiled(data: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
-    for where, how, some in changes:
-        place = int(where * len(data))
-        skipped = {"replace": len(some), "insert": 0, "delete": 7 * len(some)}[how]
-        data = data[:place] + (b"" if how == "delete" else some) + data[place + skipped :]
-    return data
-
-
 @settings(max_examples=60, deadline=None)
 @given(table=st.sampled_from([TABLE, WILDS]), changes=edits)
 def test_no_spoiled_metadata_csv_is_read_as_anything_but_its_sound_rows(
     table: pd.DataFrame,
-    changes: list[tuple[float, str, bytes]],
+    changes: list[Edit],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     root = tmp_path_factory.mktemp("spoiled")
@@ -385,7 +367,7 @@ def test_no_spoiled_metadata_csv_is_read_as_anything_but_its_sound_rows(
 @settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(list(KAGGLE_FILES)), changes=edits)
 def test_no_spoiled_file_of_kaggle_s_puts_a_well_where_it_is_not(
-    name: str, changes: list[tuple[float, str, bytes]], tmp_path_factory: pytest.TempPathFactory
+    name: str, changes: list[Edit], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     root = tmp_path_factory.mktemp("spoiled")
     write_kaggle_csvs(TABLE, root)
