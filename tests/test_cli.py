@@ -136,6 +136,17 @@ def test_items_without_runs_are_wrong_usage(capsys: pytest.CaptureFixture[str]) 
     assert "profile 'paper' has no runs of these items" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["plan", "run", "report"])
+def test_a_profile_without_runs_says_so_and_what_to_do(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, "--profile", "embeddings"]) == 2
+    assert capsys.readouterr().err == (
+        "rxrx: profile 'embeddings' has no runs, since it trains nothing; build its book with rxrx "
+        "book --profile embeddings.\n"
+    )
+
+
 def test_a_book_on_the_release_is_refused_with_what_to_do(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -19,6 +19,7 @@ from rxrx_lib.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from rxrx_lib.study.profiles import Profile
     from rxrx_lib.study.spec import RunSpec
 
 FORMATS = ("md", "csv", "json")
@@ -103,7 +104,7 @@ def _run(asked: argparse.Namespace) -> int:
 def _report(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.ledger import ledger, written
 
-    print(written(ledger(asked.runs, known_profile(asked.profile)), asked.format), end="")
+    print(written(ledger(asked.runs, _trained(asked.profile)), asked.format), end="")
     return DONE
 
 
@@ -112,7 +113,7 @@ def _book(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.execute import usable_cores
 
     profile = known_profile(asked.profile)
-    if profile.screen is None:
+    if profile.screen is None and profile.chapters is None:
         raise UsageError(
             f"profile {profile.name!r} uses the release, and the book's chapters are written for "
             "simulated screens so far; execute its runs with rxrx run, print them with rxrx report."
@@ -125,5 +126,16 @@ def _book(asked: argparse.Namespace) -> int:
 def _specs(asked: argparse.Namespace) -> list[RunSpec]:
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
-    profile = known_profile(asked.profile)
+    profile = _trained(asked.profile)
     return as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+
+
+def _trained(name: str) -> Profile:
+    """Return the profile of that name; one that has no runs is wrong usage."""
+    profile = known_profile(name)
+    if not profile.replicates:
+        raise UsageError(
+            f"profile {name!r} has no runs, since it trains nothing; "
+            f"build its book with rxrx book --profile {name}."
+        )
+    return profile

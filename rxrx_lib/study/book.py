@@ -39,7 +39,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         The project's root, with ``notebooks`` and ``book``; screens and runs are kept in its
         ``data`` and ``runs``.
     profile
-        The size of the study.
+        The size of the study. Where its book has only some chapters, the others say so.
     workers
         Processes to train in.
 
@@ -61,11 +61,17 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
     inputs.append(embeddings.fingerprint(root / "data"))
-    sources = sorted((root / "notebooks").glob("*.md"))
-    for source in sources:
-        execute_notebook(source, chapters / f"{source.stem}.ipynb", profile, root, inputs)
+    executed = {}
+    if profile.chapters is not None:
+        to_stderr(embeddings.origin(root / "data"))
+    for source in sorted((root / "notebooks").glob("*.md")):
+        target = chapters / f"{source.stem}.ipynb"
+        if profile.chapters is None or source.stem in profile.chapters:
+            execute_notebook(source, target, profile, root, inputs)
+            executed[source.stem] = read_notebook(target)
+        else:
+            write_stand_in(source, target, profile)
     rows = ledger(root / "runs", profile)
-    executed = {source.stem: read_notebook(chapters / f"{source.stem}.ipynb") for source in sources}
     (chapters / "headline.md").write_text(status.headline(rows), encoding="utf-8")
     (chapters / "status.md").write_text(
         status.status_page(profile, specs, root / "runs", executed), encoding="utf-8"
@@ -102,6 +108,21 @@ def execute_notebook(
         attempt.replace(target)
     finally:
         attempt.unlink(missing_ok=True)
+
+
+def write_stand_in(source: Path, target: Path, profile: Profile) -> None:
+    """Write a page that says why a chapter is not in this book, for other pages to link to."""
+    title = next(
+        line for line in source.read_text(encoding="utf-8").splitlines() if line[:2] == "# "
+    )
+    text = (
+        f"{title}\n\n:::{{admonition}} Not in this book\n:class: notice\n\nThis chapter needs "
+        f"pictures or training, and this book was built without: profile `{profile.name}`. "
+        "`make book` builds the whole one.\n:::\n"
+    )
+    cell = {"cell_type": "markdown", "metadata": {}, "source": text}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    target.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
 
 
 def first_error(notebook: dict[str, Any]) -> str | None:

@@ -17,6 +17,7 @@ import pandas as pd
 from rxrx_lib.data import embeddings, simulated_embeddings
 from rxrx_lib.data.embeddings import EmbeddedSites
 from rxrx_lib.data.simulated_embeddings import EmbeddingsSpec
+from rxrx_lib.data.simulator.spec import MOST_POSITIVE_CONTROLS, MOST_TREATMENTS_PER_PLATE
 from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.evaluation.corrections import CORRECTIONS, Correction
@@ -104,11 +105,28 @@ def open_source(data: Path, profile: Profile) -> Source:
 
 
 def simulated_spec(profile: Profile) -> EmbeddingsSpec:
-    """Return the simulated file of a profile: its first screen's experiments and seed."""
+    """Return the simulated file of a profile: its first screen's experiments and seed.
+
+    A profile on the release has one of the release's size: 125,664 sites.
+    """
     if profile.screen is None:
-        return EmbeddingsSpec()
+        return EmbeddingsSpec(
+            treatments_per_plate=MOST_TREATMENTS_PER_PLATE,
+            positive_controls=MOST_POSITIVE_CONTROLS,
+        )
     return EmbeddingsSpec(
         seed=profile.replicates[0].screen_seed, experiments=profile.screen.experiments
+    )
+
+
+def origin(data: Path) -> str:
+    """Say which file `open_source` will take, and how to get the official one."""
+    official = data / RELEASE_FOLDER / embeddings.FILE_NAME
+    if official.exists():
+        return f"embeddings: {official}"
+    return (
+        f"embeddings: {official} is not there, so a simulated file takes its place; to fetch it "
+        f"(51 MB): rxrx download {official.parent} --what embeddings"
     )
 
 

@@ -39,8 +39,11 @@ class Profile:
     screen: ScreenSpec | None
     """The simulated screen, its seed apart; None for the release."""
     replicates: tuple[Replicate, ...]
+    """None where nothing is trained; network and recipe are then without effect."""
     network: NetworkSpec
     recipe: Recipe
+    chapters: tuple[str, ...] | None = None
+    """The notebooks of its book; None for all."""
 
     def data(self, replicate: Replicate, **changes: Any) -> DataSpec:
         """Return the data of a replicate, with fields of its ScreenSpec changed."""
@@ -122,6 +125,15 @@ PROFILES = {
             replicates=tuple(Replicate(screen_seed=0, seed=i) for i in range(5)),
             network=NetworkSpec(),
             recipe=Recipe(precision="bf16"),
+        ),
+        Profile(
+            name="embeddings",
+            purpose="the release's official embeddings on a laptop; no pictures, no training",
+            screen=None,
+            replicates=(),
+            network=NetworkSpec(),
+            recipe=Recipe(),
+            chapters=("embeddings",),
         ),
     )
 }

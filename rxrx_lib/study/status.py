@@ -51,9 +51,6 @@ def status_page(
     notebooks
         Chapter to its executed notebook.
     """
-    sources = [runs.open_run(store, spec).provenance() for spec in specs]
-    seconds = [source["seconds"] for source in sources]
-    code = sorted({code_words(source["code"]) for source in sources})
     lines = [
         "# Status of this build",
         "",
@@ -61,13 +58,9 @@ def status_page(
         "",
         f"- **Profile:** `{profile.name}`: {profile.purpose}.",
         f"- **Data:** {_data(profile)}",
-        f"- **Code of the runs:** {'; '.join(code)}.",
         f"- **Code of the pages:** {code_words(code_version())}.",
-        f"- **Hardware of the runs:** {'; '.join(sorted({s['hardware'] for s in sources}))}.",
         f"- **Hardware of the notebooks:** {hardware('cpu')}.",
-        f"- **Runs:** {len(specs)}, {duration(sum(seconds))} in all, {min(seconds):.0f} to "
-        f"{max(seconds):.0f} s each, made between {_minute(min(s['started'] for s in sources))} "
-        f"and {_minute(max(s['ended'] for s in sources))} UTC.",
+        *_runs(specs, store),
         "- **Every number**, those beside the tables too: {download}`ledger.csv`.",
         "",
         "## Notebooks",
@@ -85,7 +78,25 @@ def status_page(
     return "\n".join(lines)
 
 
+def _runs(specs: Sequence[RunSpec], store: Path) -> list[str]:
+    """Say what trained the networks that the book rests on, where it rests on any."""
+    if not specs:
+        return ["- **Runs:** none; no network was trained for this book."]
+    sources = [runs.open_run(store, spec).provenance() for spec in specs]
+    seconds = [source["seconds"] for source in sources]
+    code = sorted({code_words(source["code"]) for source in sources})
+    return [
+        f"- **Code of the runs:** {'; '.join(code)}.",
+        f"- **Hardware of the runs:** {'; '.join(sorted({s['hardware'] for s in sources}))}.",
+        f"- **Runs:** {len(specs)}, {duration(sum(seconds))} in all, {min(seconds):.0f} to "
+        f"{max(seconds):.0f} s each, made between {_minute(min(s['started'] for s in sources))} "
+        f"and {_minute(max(s['ended'] for s in sources))} UTC.",
+    ]
+
+
 def _data(profile: Profile) -> str:
+    if profile.chapters is not None:
+        return "what the line under each chapter's title names; no picture is in this book."
     if profile.screen is None:
         return "the RxRx1 release."
     seeds = ", ".join(str(replicate.screen_seed) for replicate in profile.replicates)

@@ -10,7 +10,8 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.catalogue import CATALOGUE, negative_controls, runs_for, table1
 from rxrx_lib.study.profiles import PROFILES, Profile, Replicate, profile
 
-each_profile = pytest.mark.parametrize("plan", PROFILES.values(), ids=PROFILES)
+TRAINED = {name: each for name, each in PROFILES.items() if each.replicates}
+each_profile = pytest.mark.parametrize("plan", TRAINED.values(), ids=TRAINED)
 
 
 @each_profile
@@ -19,6 +20,11 @@ def test_table_1_is_every_method_on_three_splits_in_every_replicate(plan: Profil
     assert len({spec.id for spec in specs}) == len(specs) == 4 * 3 * len(plan.replicates)
     splits = {(spec.split.name, spec.split.unit) for spec in specs}
     assert splits == {("separated", "experiment"), ("stratified", "site"), ("stratified", "well")}
+
+
+def test_only_the_embeddings_need_no_run() -> None:
+    assert PROFILES.keys() - TRAINED.keys() == {"embeddings"}
+    assert runs_for(CATALOGUE, PROFILES["embeddings"]) == []
 
 
 def test_table_1_of_the_demo_is_36_runs() -> None:

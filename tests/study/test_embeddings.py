@@ -83,8 +83,26 @@ def test_without_the_official_file_a_simulated_one_is_written_once(tmp_path: Pat
 def test_a_simulated_file_has_the_experiments_of_its_profile() -> None:
     assert PROFILE.screen is not None
     assert embeddings.simulated_spec(PROFILE).experiments == PROFILE.screen.experiments
-    assert embeddings.simulated_spec(PROFILES["paper"]) == EmbeddingsSpec()
     assert embeddings.simulated_spec(PROFILES["demo"]) == EmbeddingsSpec()
+
+
+def test_on_the_release_a_simulated_file_is_of_the_releases_size() -> None:
+    spec = embeddings.simulated_spec(PROFILES["embeddings"])
+    assert sum(train + test for _, train, test in spec.experiments) == 51
+    assert 4 * spec.treatments_per_plate + spec.positive_controls + 1 == 1139
+    assert spec == embeddings.simulated_spec(PROFILES["paper"])
+
+
+def test_where_the_numbers_will_come_from_is_said_with_how_to_get_the_official_ones(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rxrx1" / "embeddings.csv"
+    assert embeddings.origin(tmp_path) == (
+        f"embeddings: {file} is not there, so a simulated file takes its place; to fetch it "
+        f"(51 MB): rxrx download {file.parent} --what embeddings"
+    )
+    official(tmp_path)
+    assert embeddings.origin(tmp_path) == f"embeddings: {file}"
 
 
 def test_the_official_file_is_used_where_it_is_whatever_the_profile(tmp_path: Path) -> None:
