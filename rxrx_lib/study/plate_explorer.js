@@ -51,7 +51,7 @@
       cells: packed[3],
       levels: packed.slice(4),
       name: wellName(packed[0]),
-      label: data.sirnas[packed[2]],
+      label: packed[2] < 0 ? "no label" : data.sirnas[packed[2]],
     };
   }
 
@@ -201,7 +201,7 @@
       const order = [state.plate, ...Object.keys(plates)].filter((plate) => plate in plates);
       for (const plate of order)
         for (const packed of plates[plate])
-          if (packed[2] === sirna) {
+          if (sirna >= 0 && packed[2] === sirna) {
             state.plate = plate;
             state.kept = packed[0];
             return;
@@ -223,7 +223,7 @@
     page.plate.addEventListener("change", () => changed((well) => {
       state.plate = page.plate.value;
       const packed = data.experiments[state.experiment].plates[state.plate];
-      const same = packed.find((one) => well && one[2] === well.sirna);
+      const same = packed.find((one) => well && well.sirna >= 0 && one[2] === well.sirna);
       state.kept = (same || packed[0])[0];
     }));
     page.measure.addEventListener("change", () => {

@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from rxrx_lib.data.metadata import WELL_TYPES, WELLS
+from rxrx_lib.data.metadata import UNLABELLED, WELL_TYPES, WELLS
 from rxrx_lib.study.composite import LIGHTS
 from rxrx_lib.study.well_intensity import MEANS
 
@@ -57,8 +57,11 @@ def plate_explorer(wells: pd.DataFrame, *, simulated: bool) -> Explorer:
 
 
 def plate_data(wells: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
-    """Return what the map shows, packed: a well is a list of numbers, siRNAs are named once."""
-    sirnas = sorted(wells["sirna"].unique())
+    """Return what the map shows, packed: a well is a list of numbers, siRNAs are named once.
+
+    A well without a label has the siRNA −1.
+    """
+    sirnas = sorted(wells.loc[wells["sirna_id"] != UNLABELLED, "sirna"].unique())
     number = {name: k for k, name in enumerate(sirnas)}
     shades = matplotlib.colormaps["cividis"](np.linspace(0, 1, COLOUR_STOPS))[:, :3]
     experiments = []
@@ -91,7 +94,7 @@ def _packed(well: dict[Any, Any], sirna: dict[str, int]) -> list[float | int | N
     return [
         WELLS.index(well["well"]),
         WELL_TYPES.index(well["well_type"]),
-        sirna[well["sirna"]],
+        UNLABELLED if well["sirna_id"] == UNLABELLED else sirna[well["sirna"]],
         None if np.isnan(well["cells"]) else int(well["cells"]),
         *(round(float(well[name]), 2) for name in MEANS),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rxrx_lib.data import metadata, simulator
-from rxrx_lib.data.images import Images, open_images, pack
+from rxrx_lib.data.images import CHANNELS, Images, open_images, pack
 from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, wilds
@@ -58,8 +58,8 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
     if data.screen is None:
         if not root.is_dir():
             raise FileNotFoundError(
-                f"{root}: the RxRx1 release is not there; download it from rxrx.ai and unpack it "
-                "there, or choose a simulated profile."
+                f"{root}: the RxRx1 release is not there; download it (rxrx download {root} --what "
+                "images), or choose a simulated profile."
             )
         _require_release(root)
     elif not root.is_dir():
@@ -90,9 +90,25 @@ def _require_release(root: Path) -> None:
 
 
 def open_screen(data: DataSpec, folder: Path) -> Screen:
-    """Open the screen, making it first where it is simulated and not there."""
+    """Open the screen, making it first where it is simulated and not there.
+
+    An siRNA that the metadata does not name, as Kaggle's do not, is called by its class.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `prepare_screen`; also if the pictures have other channels than the release's six.
+    """
     root = prepare_screen(data, folder)
-    return Screen(root, metadata.load(root), open_images(root))
+    table, images = metadata.load(root), open_images(root)
+    if images.channels != CHANNELS:
+        raise ValueError(
+            f"{root} has pictures of {len(images.channels)} channels, as RxRx1-WILDS does; "
+            f"expected {len(CHANNELS)}: put the RxRx1 release there, or choose a simulated profile."
+        )
+    nameless = (table["sirna"] == "") & (table["sirna_id"] != metadata.UNLABELLED)
+    by_class = "class " + table["sirna_id"].astype(str)
+    return Screen(root, table.assign(sirna=table["sirna"].mask(nameless, by_class)), images)
 
 
 def make_split(table: pd.DataFrame, spec: SplitSpec) -> Split:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
+from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.study.spec import NetworkSpec, SplitSpec
 from rxrx_lib.training.recipe import Recipe
 
@@ -132,6 +133,22 @@ def test_every_cited_work_is_in_the_bibliography_and_every_work_there_is_cited()
         for key in re.findall(r"\[([a-z]+\d{4}[a-z]\w*)\]_", module.read_text())
     }
     assert cited | in_docstrings == known
+
+
+@pytest.mark.parametrize("profile", [p for p in PROFILES.values() if p.chapters is not None])
+def test_a_book_of_some_chapters_refers_to_nothing_that_only_the_others_have(profile):
+    chapters = [path for path in NOTEBOOKS if path.stem in profile.chapters]
+    assert len(chapters) == len(profile.chapters)
+    texts = [path.read_text() for path in PAGES + chapters]
+    labels = r"^\s*\(([\w-]+)\)=|^\s*:?name: ([\w-]+)|name=\"([\w-]+)\""
+    held = {name for text in texts for found in re.findall(labels, text, re.M) for name in found}
+    asked = {
+        re.sub(r"^.*<(.+)>$", r"\1", link, flags=re.S)
+        for text in texts
+        for link in re.findall(r"\{(?:num)?ref\}`([^`]+)`", text)
+    }
+    assert asked
+    assert asked - held == set()
 
 
 @each_text(TEXTS)

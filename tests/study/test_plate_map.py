@@ -83,6 +83,20 @@ def test_the_map_holds_every_well_once_with_its_numbers() -> None:
     assert sorted(found) == sorted(expected)
 
 
+def test_wells_without_a_label_have_no_sirna_in_common() -> None:
+    unlabelled = TABLE["experiment"].eq("HUVEC-02") & TABLE["well_type"].eq("treatment")
+    table = TABLE.assign(
+        sirna=TABLE["sirna"].mask(unlabelled, ""),
+        sirna_id=TABLE["sirna_id"].mask(unlabelled, -1),
+    )
+    data = plate_data(wells_of(table), simulated=False)
+    assert "" not in data["sirnas"]
+    (experiment,) = (each for each in data["experiments"] if each["name"] == "HUVEC-02")
+    sirnas = [well[2] for plate in experiment["plates"].values() for well in plate]
+    assert sirnas.count(-1) == 4
+    assert {data["sirnas"][k] for k in sirnas if k >= 0} == {"EMPTY", "s1108", "s1109"}
+
+
 def test_cells_that_nobody_counted_are_left_open() -> None:
     data = plate_data(WELLS_HERE.assign(cells=np.nan), simulated=False)
     assert data["badge"] is None

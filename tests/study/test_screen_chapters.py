@@ -10,7 +10,10 @@ import jupytext
 import matplotlib.pyplot as plt
 import pytest
 
+from rxrx_lib.data.images import pack
 from rxrx_lib.study import pages
+from tests.data.screens import as_kaggle
+from tests.study.tiny import write_release
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -36,10 +39,22 @@ def outputs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     plt.close("all")
 
 
+@pytest.fixture(scope="module")
+def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of screens with Kaggle's files in the release's place."""
+    data = tmp_path_factory.mktemp("kaggle")
+    write_release(data)
+    as_kaggle(data / "rxrx1", "names")
+    pack(data / "rxrx1")
+    return data
+
+
+@pytest.mark.parametrize("variant", ["release", "kaggle"])
 @pytest.mark.parametrize("stem", ["screen", "batch_effect"])
 def test_a_chapter_runs_on_the_release_without_a_mark_of_simulation(
-    stem: str, release: Path, outputs: list[str]
+    stem: str, variant: str, request: pytest.FixtureRequest, outputs: list[str]
 ) -> None:
+    release = request.getfixturevalue(variant)
     names: dict[str, Any] = {}
     figures = 0
     for cell in code_cells(stem):

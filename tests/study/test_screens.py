@@ -22,7 +22,7 @@ from rxrx_lib.study.screens import (
     screen_folder,
 )
 from rxrx_lib.study.spec import DataSpec, SplitSpec
-from tests.data.screens import screen_table
+from tests.data.screens import as_kaggle, as_wilds, screen_table, write_screen
 from tests.study.tiny import EXPERIMENTS, RELEASE, run_spec
 
 SCREEN = ScreenSpec(
@@ -55,8 +55,31 @@ def test_the_release_is_read_where_it_lies(release: Path) -> None:
     assert screen.table.equals(metadata.load(release / "rxrx1"))
 
 
+def test_kaggle_s_sirnas_are_called_by_their_class_where_they_have_a_label(tmp_path: Path) -> None:
+    write_screen(tmp_path / "rxrx1", EXPERIMENTS, plates=2)
+    as_kaggle(tmp_path / "rxrx1", "names")
+    table = open_screen(RELEASE, tmp_path).table
+    expected = {
+        (True, "train"): {"class 0", "class 1", "class 2", "class 3"},
+        (True, "test"): {""},
+        (False, "train"): {"class 1108", "EMPTY"},
+        (False, "test"): {"class 1108", "EMPTY"},
+    }
+    found = table.groupby([table["well_type"] == "treatment", "dataset"])["sirna"]
+    assert {key: set(names) for key, names in found} == expected
+
+
+def test_pictures_of_three_channels_in_the_releases_place_are_refused(tmp_path: Path) -> None:
+    write_screen(tmp_path / "rxrx1", EXPERIMENTS, plates=1, treatments=1, positives=0)
+    as_wilds(tmp_path / "rxrx1")
+    with pytest.raises(
+        ValueError, match=r"rxrx1 has pictures of 3 channels, as RxRx1-WILDS does; "
+    ):
+        open_screen(RELEASE, tmp_path)
+
+
 def test_a_release_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"rxrx1: the RxRx1 release is not there; download"):
+    with pytest.raises(FileNotFoundError, match=r"rxrx1 --what images"):
         prepare_screen(RELEASE, tmp_path)
 
 
