@@ -169,10 +169,10 @@ def _fetch(plan: DownloadPlan, arrived: Callable[[int], None]) -> list[str]:
 
     def work() -> None:
         with requests.Session() as session:
-            while not waiting.empty() and not stopped.is_set():
+            while not stopped.is_set():
                 try:
                     span = waiting.get_nowait()
-                except queue.Empty:  # another thread was faster
+                except queue.Empty:
                     return
                 reader = RangeReader(
                     plan.file,
