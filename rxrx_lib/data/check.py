@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rxrx_lib.data import metadata, packed_store, png_tree, variants
+from rxrx_lib.data import embeddings, metadata, packed_store, png_tree, variants
 from rxrx_lib.data.picture_names import misnamed_pictures
 
 # The columns that name a site's files: a row with a fault elsewhere still has its pictures. A
@@ -22,7 +22,7 @@ Outcome = tuple[Path, png_tree.Pixels | png_tree.ImageError]
 
 
 def check(root: Path | str, workers: int = 1) -> list[str]:
-    """List every fault of a screen: its metadata, its PNGs, its packed store where it has one.
+    """List every fault of a screen: its metadata, and its PNGs, packed store and embeddings.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
     -----
     A row whose experiment, plate, well or site is in doubt has its pictures left out until it is
     mended, and so has the packed store until all rows are: it is made from sound metadata only.
-    A screen may have a packed store and no folder of PNGs; then the store alone is checked. Where
-    it has both, they must hold the same pixels.
+    A screen may have a packed store or embeddings and no folder of PNGs; then these alone are
+    checked. Where it has both PNGs and a store, they must hold the same pixels. Of the embeddings
+    the first fault is listed.
     """
     try:
         source = variants.find_source(root)
@@ -53,6 +54,7 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
     found = source.examine()
     lines = [fault.text for fault in found]
     packed = packed_store.is_packed(root)
+    embedded = (Path(root) / embeddings.FILE_NAME).exists()
     content = None
     folders = png_tree.picture_folders(root)
     if any(folder.is_dir() for folder in folders):
@@ -61,10 +63,12 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
         paths = list(dict.fromkeys(png_tree.find_sites(sites, root)))
         faults, content = _pictures(paths, workers)
         lines += faults + misnamed_pictures(dict.fromkeys(map(os.path.dirname, paths)))
-    elif not packed:
+    elif not packed and not embedded:
         lines.append(_no_pictures(root, source.kaggle))
     if packed and not found:
         lines += _store_faults(root, content)
+    if embedded and not found:
+        lines += _embedding_faults(root)
     return lines
 
 
@@ -164,3 +168,11 @@ def _store_faults(root: Path | str, pictures: str | None) -> list[str]:
         folders = " and ".join(folder.name for folder in png_tree.picture_folders(root))
         reason = f"it was packed from other pictures than those in {folders}"
     return [packed_store.store_fault(store.path, reason)] if reason else []
+
+
+def _embedding_faults(root: Path | str) -> list[str]:
+    try:
+        embeddings.load(root)
+    except embeddings.EmbeddingsError as error:
+        return [str(error)]
+    return []

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rxrx_lib.data import images, metadata
+from rxrx_lib.data import embeddings, images, metadata
 from rxrx_lib.data.check import check
 from rxrx_lib.data.variants import read_csv
 from tests.data.screens import png_path, write_screen
@@ -217,6 +217,20 @@ def test_a_screen_with_neither_pngs_nor_packed_store_gives_one_line(own: Path) -
     assert line == (
         f"{own / 'images'} is missing; expected the screen's PNGs there, or its packed store in "
         f"{own / 'packed'}."
+    )
+
+
+def test_embeddings_are_checked_where_they_are_and_need_no_pictures(own: Path) -> None:
+    table = metadata.load(own)
+    embeddings.write(table, np.zeros((len(table), 128)), own)
+    assert check(own) == []
+    shutil.rmtree(own / "images")
+    assert check(own) == []
+    file = own / "embeddings.csv"
+    file.write_text(file.read_text().replace("HUVEC-01_1_B02_2,", "HUVEC-99_1_B02_2,"))
+    (line,) = check(own)
+    assert line.startswith(
+        f"{file} line 3: site_id is 'HUVEC-99_1_B02_2', which metadata.csv lacks"
     )
 
 
