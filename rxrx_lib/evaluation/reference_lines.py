@@ -5,6 +5,8 @@ Every line is a percentage. Shapes: N rows (sites), R training rows, K classes, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -67,6 +69,62 @@ def majority_line(label: ArrayLike) -> float:
     (labels,) = columns(label=label)
     counts = np.unique(labels, return_counts=True)[1]
     return float(100.0 * counts.max() / counts.sum())
+
+
+class Luck(NamedTuple):
+    """What answers would reach that have nothing to do with the classes, in percent."""
+
+    mean: float
+    sd: float
+
+
+def exchanged_names(sirna_id: ArrayLike, predicted: ArrayLike) -> Luck:
+    """Accuracy of the same answers, had the names of equally common classes been exchanged.
+
+    Where nothing about the classes can be learnt, a network still tells some pictures from others,
+    and gives each kind one name. Which of the equally common names it gives is luck, and it is the
+    same luck for all pictures of the kind: an accuracy may lie far above a constant answer's though
+    it rests on nothing. Exchanging names at random shows how far.
+
+    Parameters
+    ----------
+    sirna_id, predicted
+        True and predicted class of the test sites, (N,). Classes are equally common if they have
+        the same number of rows in `sirna_id`.
+
+    Returns
+    -------
+    Luck
+        Mean and standard deviation over all exchanges, each as likely, without drawing any: exact
+        [hoeffding1951combinatorial]_.
+
+    Raises
+    ------
+    ValueError
+        For arrays that are empty or whose lengths do not match.
+
+    Examples
+    --------
+    Two classes told apart without a fault: by luck, all names are right or none.
+
+    >>> exchanged_names([0, 0, 1, 1], [0, 0, 1, 1])
+    Luck(mean=50.0, sd=50.0)
+    """
+    truth, answer = columns(sirna_id=sirna_id, predicted=predicted)
+    classes, sizes = np.unique(truth, return_counts=True)
+    mean = variance = 0.0
+    for size in np.unique(sizes):
+        group = classes[sizes == size]
+        rows = np.isin(truth, group) & np.isin(answer, group)
+        named = np.zeros((group.size, group.size))
+        places = np.searchsorted(group, truth[rows]), np.searchsorted(group, answer[rows])
+        np.add.at(named, places, 100.0 / truth.size)
+        mean += float(named.sum()) / group.size
+        if group.size > 1:
+            by_row, by_column = named.mean(1, keepdims=True), named.mean(0)
+            rest = named - by_row - by_column + named.mean()
+            variance += float((rest**2).sum()) / (group.size - 1)
+    return Luck(mean, float(np.sqrt(variance)))
 
 
 def cell_type_line(

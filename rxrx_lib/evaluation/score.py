@@ -19,6 +19,7 @@ from rxrx_lib.evaluation.probes import linear_probe, mlp_probe
 from rxrx_lib.evaluation.reference_lines import (
     cell_type_line,
     class_line,
+    exchanged_names,
     majority_line,
     uniform_line,
 )
@@ -66,13 +67,14 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
         name says otherwise; a number that does not apply to the run is absent.
 
         ``split``, ``unit``; ``classes`` (K, of the siRNA head), ``test_sites``, ``test_wells``,
-        ``test_wells_treatments``, ``test_classes`` and ``test_experiments`` (those that occur);
+        ``test_classes`` and ``test_experiments`` (those that occur);
         ``accuracy`` (micro, all classes), ``accuracy_macro``, ``accuracy_treatments``,
         ``accuracy_controls`` (positive and EMPTY), ``accuracy_wells`` (per well, its sites' kept
         logits summed as in `well_accuracy`; absent where a test well has a site that is not on
         the test side), ``accuracy_top5`` (where five classes or all were kept);
         ``by_experiment`` and ``by_cell_type``, dicts; ``chance_accuracy`` (100/K) and
-        ``majority_accuracy`` (the best constant answer) and ``majority_accuracy_treatments``.
+        ``majority_accuracy`` (the best constant answer); ``luck_mean`` and ``luck_sd``, and the
+        same with ``_treatments``, of `exchanged_names`.
         ``accuracy_val`` and ``accuracy_id_test``: ``accuracy`` on a further side, where the split
         has it.
 
@@ -215,7 +217,6 @@ def _counts(arrays: Arrays, test: Arrays) -> dict[str, Any]:
         "classes": int(arrays["classes"]),
         "test_sites": int(test["site_id"].size),
         "test_wells": int(np.unique(test["well_id"]).size),
-        "test_wells_treatments": int(np.unique(test["well_id"][_treatment(test)]).size),
         "test_classes": int(np.unique(test["sirna_id"]).size),
         "test_experiments": int(np.unique(test["experiment"]).size),
     }
@@ -234,8 +235,10 @@ def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
     for name, rows in (("accuracy_treatments", treatment), ("accuracy_controls", ~treatment)):
         if rows.any():
             metrics[name] = perturbation_accuracy(truth[rows], predicted[rows])
-    if treatment.any():
-        metrics["majority_accuracy_treatments"] = majority_line(truth[treatment])
+    for ending, rows in (("", np.full(truth.shape, True)), ("_treatments", treatment)):
+        if rows.any():
+            luck = exchanged_names(truth[rows], predicted[rows])
+            metrics[f"luck_mean{ending}"], metrics[f"luck_sd{ending}"] = luck
     best = min(TOP, classes)
     if top.shape[1] >= best:
         metrics["accuracy_top5"] = top_accuracy(truth, top, best)

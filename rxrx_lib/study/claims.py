@@ -133,9 +133,9 @@ def verdict_claim(verdict: Verdict) -> str:
     sites = {"all": "test sites", "treatments": "treatments' test sites"}[verdict.among]
     return (
         f"{title}: {found.mean:.1f}{PERCENT} of the {sites} are named correctly"
-        f"{_spread(found, '{:.1f}'.format)}; a constant answer reaches "
-        f"{verdict.expected:.1f}{PERCENT}, and up to {verdict.high:.1f}{PERCENT} may be luck. "
-        f"{outcome}."
+        f"{_spread(found, '{:.1f}'.format)}; with names exchanged at random the same answers "
+        f"reach {verdict.expected:.1f}{PERCENT}, and up to {verdict.high:.1f}{PERCENT} may be "
+        f"luck. {outcome}."
     )
 
 

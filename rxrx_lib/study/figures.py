@@ -129,7 +129,7 @@ def experiment_differences(table: pd.DataFrame, method: str, *, simulated: bool)
 
 
 def negative_control_panels(cells: Sequence[Cell], *, simulated: bool) -> Figure:
-    """Draw the negative controls' accuracies against the most common class's line.
+    """Draw the negative controls' accuracies against what is luck.
 
     Parameters
     ----------
@@ -141,10 +141,8 @@ def negative_control_panels(cells: Sequence[Cell], *, simulated: bool) -> Figure
     panels = []
     for control in dict.fromkeys(cell.row for cell in cells):
         found = {c.column: list(c.replicates.values()) for c in cells if c.row == control}
-        line = found.pop("majority_line")
-        panels.append(
-            Panel(CONTROL_TITLES[control], found, {"most common class": sum(line) / len(line)})
-        )
+        line = found.pop("luck_line")
+        panels.append(Panel(CONTROL_TITLES[control], found, {"by luck": sum(line) / len(line)}))
     return replicate_panels(panels, simulated=simulated)
 
 

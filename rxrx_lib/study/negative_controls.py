@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval, t_interval
@@ -23,7 +24,7 @@ CONTROL_TITLES = {
 LARGEST_DIFFERENCE = 3.0
 """Percentage points that AdaBN may lie from the baseline where experiments do not differ."""
 CHANCE_DEVIATIONS = 3.0
-"""Binomial standard deviations that an accuracy may lie above the best constant answer."""
+"""Standard deviations that an accuracy may lie above that of the same answers by luck."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,12 @@ class Verdict:
     found: Interval
     """What came out, mean over replicates with its t interval, in percent or points."""
     expected: float
-    """What nothing but chance would show: a constant answer's accuracy, or no difference."""
+    """What nothing but chance would show: the answers' accuracy by luck, or no difference."""
     low: float
     high: float
     among: str = "all"
-    """Which test sites: ``all`` or ``treatments``, among which a leak could hide behind controls
-    that are named less often than by a constant answer."""
+    """Which test sites: ``all``, or ``treatments``: of these there are many classes, so that luck
+    says more there than among the two kinds of control."""
 
     @property
     def holds(self) -> bool:
@@ -58,9 +59,9 @@ def negative_control_cells(results: pd.DataFrame) -> list[Cell]:
             values = replicate_values(chosen, method, "separated", "accuracy")
             if values:
                 found.append(_cell(control, method, values))
-        lines = replicate_values(chosen, "baseline", "separated", "majority_accuracy")
+        lines = replicate_values(chosen, "baseline", "separated", "luck_mean")
         if lines:
-            found.append(_cell(control, "majority_line", lines))
+            found.append(_cell(control, "luck_line", lines))
     return found
 
 
@@ -97,22 +98,24 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
         for among, ending in (("all", ""), ("treatments", "_treatments")):
             values = replicate_values(chosen, "baseline", "separated", f"accuracy{ending}")
             if values:
-                line = float(chosen[f"majority_accuracy{ending}"].mean())
-                wells = int(chosen[f"test_wells{ending}"].sum())
-                found.append(_chance_verdict(control, among, list(values.values()), line, wells))
+                luck = chosen[[f"luck_mean{ending}", f"luck_sd{ending}"]].to_numpy()
+                found.append(_luck_verdict(control, among, list(values.values()), luck))
     return found
 
 
-def _chance_verdict(
-    control: str, among: str, values: list[float], line: float, wells: int
+def _luck_verdict(
+    control: str, among: str, values: list[float], luck: npt.NDArray[np.float64]
 ) -> Verdict:
+    """Judge the mean of runs by the mean and standard deviation of each one's luck, (runs, 2)."""
+    mean, sd = luck.T
+    expected = float(mean.mean())
     return Verdict(
         control=control,
         among=among,
         found=t_interval(values),
-        expected=line,
+        expected=expected,
         low=0.0,
-        high=line + CHANCE_DEVIATIONS * _binomial_sd(line, wells),
+        high=expected + CHANCE_DEVIATIONS * float(np.sqrt((sd**2).sum())) / len(sd),
     )
 
 
@@ -128,9 +131,3 @@ def _controls(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def _cell(row: str, column: str, values: dict[str, float]) -> Cell:
     mean = float(np.mean(list(values.values())))
     return Cell(row=row, column=column, value=mean, replicates=values)
-
-
-def _binomial_sd(percent: float, wells: int) -> float:
-    """Return the standard deviation of an accuracy over wells, whose two sites go together."""
-    share = percent / 100
-    return float(100 * np.sqrt(share * (1 - share) / wells))

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import doctest
+import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
@@ -13,6 +14,7 @@ from rxrx_lib.evaluation import reference_lines
 from rxrx_lib.evaluation.reference_lines import (
     cell_type_line,
     class_line,
+    exchanged_names,
     majority_line,
     uniform_line,
 )
@@ -145,3 +147,48 @@ def test_the_line_is_the_accuracy_of_the_best_guess_averaged_over_draws_among_ti
 def test_a_line_refuses_columns_of_different_lengths() -> None:
     with pytest.raises(ValueError, match=r"train_known \(2,\), train_experiment \(1,\)"):
         cell_type_line(["a", "b"], ["A"], ["a"], ["A"])
+
+
+def after_all_exchanges(truth: np.ndarray, answer: np.ndarray) -> list[float]:
+    """Return the accuracy after each exchange of names among equally common classes."""
+    classes, sizes = np.unique(truth, return_counts=True)
+    groups = [classes[sizes == size].tolist() for size in np.unique(sizes)]
+    accuracies = []
+    for orders in itertools.product(*(itertools.permutations(group) for group in groups)):
+        pairs = zip(groups, orders, strict=True)
+        names = {old: new for group, order in pairs for old, new in zip(group, order, strict=True)}
+        renamed = np.array([names.get(name, -1) for name in answer])
+        accuracies.append(100 * float((renamed == truth).mean()))
+    return accuracies
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**31))
+def test_luck_is_the_mean_and_deviation_over_all_exchanges_of_names(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    truth = np.repeat(draw.permutation(5), draw.integers(1, 3, 5))
+    kinds = draw.integers(0, 6, truth.size)  # a class that the test side lacks may be named too
+    answer = np.where(draw.random(truth.size) < 0.6, truth, kinds)
+    luck = exchanged_names(truth, answer)
+    accuracies = after_all_exchanges(truth, answer)
+    assert luck.mean == pytest.approx(np.mean(accuracies))
+    assert luck.sd == pytest.approx(np.std(accuracies), abs=1e-9)
+
+
+def test_where_names_are_exchanged_for_real_accuracy_lies_within_three_deviations_of_luck() -> None:
+    """Kinds of picture are told apart without a fault, and their names are drawn."""
+    draw = np.random.default_rng(0)
+    truth = np.repeat(np.arange(12), 8)
+    off = []
+    for _ in range(200):
+        answer = draw.permutation(12)[truth]
+        luck = exchanged_names(truth, answer)
+        off.append((100 * (answer == truth).mean() - luck.mean) / luck.sd)
+    assert abs(np.mean(off)) < 0.25
+    assert np.mean(np.abs(off) <= 3) > 0.95
+
+
+def test_answers_that_rest_on_the_classes_lie_far_above_luck() -> None:
+    truth = np.repeat(np.arange(12), 8)
+    luck = exchanged_names(truth, truth)
+    assert luck.mean + 3 * luck.sd < 100

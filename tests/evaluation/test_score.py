@@ -96,6 +96,13 @@ def test_the_score_of_twelve_sites_by_hand() -> None:
     # has 3.0 + 0.0, class 2 has 0.0 + 2.0), not E05.
     assert metrics.pop("by_experiment") == pytest.approx({"H1": 100 * 4 / 6, "R1": 50.0})
     assert metrics.pop("by_cell_type") == pytest.approx({"HUVEC": 100 * 4 / 6, "RPE": 50.0})
+    # Classes 0 and 5 have four sites each, 1 and 4 two. Of 0 and 5, one and four sites are named
+    # right and none by the other's name; of 1 and 4, one and one.
+    assert metrics.pop("luck_mean") == pytest.approx(100 * (5 / 2 + 2 / 2) / 12)
+    assert metrics.pop("luck_sd") == pytest.approx(100 * np.hypot(5 / 2, 2 / 2) / 12)
+    # Of the treatments, class 0 alone has four sites and class 1 alone two: no name to exchange.
+    assert metrics.pop("luck_mean_treatments") == metrics["accuracy_treatments"]
+    assert metrics.pop("luck_sd_treatments") == 0
     assert metrics == pytest.approx(
         {
             "split": "separated",
@@ -103,7 +110,6 @@ def test_the_score_of_twelve_sites_by_hand() -> None:
             "classes": 6,
             "test_sites": 12,
             "test_wells": 6,
-            "test_wells_treatments": 3,
             "test_classes": 4,
             "test_experiments": 2,
             "accuracy": 100 * 7 / 12,
@@ -113,7 +119,6 @@ def test_the_score_of_twelve_sites_by_hand() -> None:
             "accuracy_wells": 100 * 5 / 6,
             "chance_accuracy": 100 / 6,
             "majority_accuracy": 100 * 4 / 12,
-            "majority_accuracy_treatments": 100 * 4 / 6,
         }
     )
 

@@ -64,15 +64,16 @@ def control_results(
     without_phenotypes: float = 3.0,
     treatments: float = 1.0,
 ) -> pd.DataFrame:
-    """Return the negative controls' results, three replicates, a constant answer giving 4 %."""
+    """Return the negative controls' results, three replicates; 4 % are reached by luck."""
     rows = []
     for replicate in REPLICATES:
         beside = {
             "majority_accuracy": 4.0,
-            "test_wells": 200,
+            "luck_mean": 4.0,
+            "luck_sd": 1.5,
             "accuracy_treatments": treatments,
-            "majority_accuracy_treatments": 2.0,
-            "test_wells_treatments": 100,
+            "luck_mean_treatments": 2.0,
+            "luck_sd_treatments": 0.5,
         }
         for method, accuracy in (("baseline", baseline), ("adabn", adabn)):
             rows.append(row(method, "separated", replicate, accuracy, **beside, technical=0.0))

@@ -138,13 +138,13 @@ def test_the_technical_control_says_whether_it_holds_and_how_sure_that_is(
 
 
 @pytest.mark.parametrize(("mean", "outcome"), [(4.9, "It holds."), (5.1, "IT DOES NOT HOLD.")])
-def test_a_control_at_chance_says_what_a_constant_answer_reaches(mean: float, outcome: str) -> None:
+def test_a_control_at_chance_says_what_luck_reaches(mean: float, outcome: str) -> None:
     found = Interval(mean, 3.0, 6.0, 3)
     verdict = Verdict(control="labels_shuffled", expected=4.0, found=found, low=0.0, high=5.0)
     assert without_breaks(verdict_claim(verdict)) == (
         f"Shuffled labels: {mean} % of the test sites are named correctly (95 % interval 3.0 to "
-        "6.0, 3 replicates); a constant answer reaches 4.0 %, and up to 5.0 % may be luck. "
-        f"{outcome}"
+        "6.0, 3 replicates); with names exchanged at random the same answers reach 4.0 %, and up "
+        f"to 5.0 % may be luck. {outcome}"
     )
     among_treatments = dataclasses.replace(verdict, among="treatments")
     assert "of the treatments' test sites are named correctly" in verdict_claim(among_treatments)
