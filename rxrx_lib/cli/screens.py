@@ -129,7 +129,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 def _pack(asked: argparse.Namespace) -> int:
     from rxrx_lib.data.images import pack
-    from rxrx_lib.data.packed_store import CODECS
+    from rxrx_lib.data.packed_parts import CODECS
 
     if asked.codec not in CODECS:
         raise UsageError(f"codec is {asked.codec!r}; choose one of {', '.join(CODECS)}.")

@@ -6,13 +6,16 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from rxrx_lib.data import embeddings, metadata, packed_store, png_tree, variants
+from rxrx_lib.data.in_order import in_order
+from rxrx_lib.data.packed_store import PackedImages
 from rxrx_lib.data.picture_names import misnamed_pictures
+from rxrx_lib.data.reduction import Reduction
 
 # The columns that name a site's files: a row with a fault elsewhere still has its pictures. A
 # site_id is at fault where it contradicts them, so that they may be wrong.
@@ -54,6 +57,7 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
     found = source.examine()
     lines = [fault.text for fault in found]
     packed = packed_store.is_packed(root)
+    store, store_faults = _store(root) if packed and not found else (None, [])
     embedded = (Path(root) / embeddings.FILE_NAME).exists()
     content = None
     folders = png_tree.picture_folders(root)
@@ -61,15 +65,16 @@ def check(root: Path | str, workers: int = 1) -> list[str]:
         naming = NAMING_COLUMNS if len(folders) == 1 else (*NAMING_COLUMNS, "dataset")
         sites = _certain_sites(source.sites(), found, naming)
         paths = list(dict.fromkeys(png_tree.find_sites(sites, root)))
-        faults, content = _pictures(paths, workers)
+        kept = Reduction() if store is None else store.reduction
+        faults, content = _pictures(paths, kept, workers)
         lines += faults + misnamed_pictures(dict.fromkeys(map(os.path.dirname, paths)))
     elif not packed and not embedded:
         lines.append(_no_pictures(root, source.kaggle))
-    if packed and not found:
-        lines += _store_faults(root, content)
+    if store is not None:
+        store_faults = _pixel_faults(root, store, content, workers)
     if embedded and not found:
-        lines += _embedding_faults(root)
-    return lines
+        store_faults = store_faults + _embedding_faults(root)
+    return lines + store_faults
 
 
 def _certain_sites(
@@ -81,8 +86,8 @@ def _certain_sites(
     return sites[complete & ~sites.index.isin(at_fault)]
 
 
-def _pictures(sites: list[str], workers: int) -> tuple[list[str], str | None]:
-    """Return the faults of the sites' PNGs, and the SHA-256 of all their pixels if there is none.
+def _pictures(sites: list[str], kept: Reduction, workers: int) -> tuple[list[str], str | None]:
+    """Return the faults of the sites' PNGs, and what a store would call them if there is none.
 
     First what whole sites lack; then, in the sites' order, each PNG that is missing, broken or
     unlike most.
@@ -92,16 +97,9 @@ def _pictures(sites: list[str], workers: int) -> tuple[list[str], str | None]:
     distinct = [site for site in sites if site not in lacking]
     outcomes: list[tuple[Path, int | str]] = []
     digest = hashlib.sha256()
-    with ThreadPoolExecutor(workers) as threads:
-        for start in range(0, len(distinct), packed_store.SITES_AT_ONCE):
-            some = distinct[start : start + packed_store.SITES_AT_ONCE]
-            decoded = threads.map(lambda site: _decoded(site, layout), some)
-            for path, outcome in (one for site in decoded for one in site):
-                if isinstance(outcome, png_tree.ImageError):
-                    outcomes.append((path, str(outcome)))
-                else:
-                    outcomes.append((path, outcome.shape[-1]))
-                    digest.update(outcome.tobytes())
+    for site, content in in_order(lambda site: _site(site, layout, kept), distinct, workers):
+        outcomes += site
+        digest.update(content)
     sizes = Counter(outcome for _, outcome in outcomes if isinstance(outcome, int))
     expected = max(sizes, key=lambda size: sizes[size], default=0)
     faults += [
@@ -134,6 +132,26 @@ def _without_pictures(sites: list[str], layout: png_tree.Layout) -> tuple[set[st
     return {site for some in several.values() for site in some}, lines
 
 
+def _site(
+    site: str, layout: png_tree.Layout, kept: Reduction
+) -> tuple[list[tuple[Path, int | str]], bytes]:
+    """Return the size, or else the fault, of each of a site's PNGs; and what a store calls them.
+
+    The second is empty if a PNG has a fault.
+    """
+    decoded = _decoded(site, layout)
+    outcomes = [
+        (path, str(outcome) if isinstance(outcome, png_tree.ImageError) else outcome.shape[-1])
+        for path, outcome in decoded
+    ]
+    pictures = [outcome for _, outcome in decoded if not isinstance(outcome, png_tree.ImageError)]
+    alike = len(pictures) == len(decoded) and len({picture.shape for picture in pictures}) == 1
+    if not alike or pictures[0].shape[-1] % kept.downsample:
+        return outcomes, b""
+    pixels = np.concatenate([picture.reshape(-1, *picture.shape[-2:]) for picture in pictures])
+    return outcomes, packed_store.site_sha256(kept.of(pixels, layout.channels))
+
+
 def _decoded(site: str, layout: png_tree.Layout) -> list[Outcome]:
     """Return the pixels, or else the fault, of each of a site's PNGs."""
     outcomes: list[Outcome] = []
@@ -154,11 +172,20 @@ def _no_pictures(root: Path | str, kaggle: bool) -> str:
     )
 
 
-def _store_faults(root: Path | str, pictures: str | None) -> list[str]:
-    """Return the fault of the packed store; `pictures` is the SHA-256 of the PNGs, if known."""
+def _store(root: Path | str) -> tuple[PackedImages | None, list[str]]:
+    """Return the packed store, or else what is wrong with it as a whole."""
     try:
-        store = packed_store.open_packed(root)
-        content = packed_store.content_sha256(store)
+        return packed_store.open_packed(root), []
+    except png_tree.ImageError as error:
+        return None, [str(error)]
+
+
+def _pixel_faults(
+    root: Path | str, store: PackedImages, pictures: str | None, workers: int
+) -> list[str]:
+    """Return the fault of the store's pixels; `pictures` is what they should be, if known."""
+    try:
+        content = packed_store.content_sha256(store, workers)
     except png_tree.ImageError as error:
         return [str(error)]
     reason = None
@@ -167,7 +194,8 @@ def _store_faults(root: Path | str, pictures: str | None) -> list[str]:
     elif pictures not in (None, content):
         folders = " and ".join(folder.name for folder in png_tree.picture_folders(root))
         reason = f"it was packed from other pictures than those in {folders}"
-    return [packed_store.store_fault(store.path, reason)] if reason else []
+    manifest = str(Path(root) / packed_store.MANIFEST)
+    return [packed_store.store_fault(manifest, reason)] if reason else []
 
 
 def _embedding_faults(root: Path | str) -> list[str]:

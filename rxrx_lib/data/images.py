@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rxrx_lib.data import metadata, packed_store, png_tree
-from rxrx_lib.data.packed_store import PackedImages, pack
+from rxrx_lib.data.packed_store import PackedImages
+from rxrx_lib.data.packing import pack
 from rxrx_lib.data.png_tree import CHANNELS, ImageError, PngTree, site_paths
 
 __all__ = [

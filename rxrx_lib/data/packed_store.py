@@ -1,6 +1,8 @@
-"""All pixels of a screen in one compressed array, one chunk a site, read ten times faster.
+"""All pixels of a screen in a few compressed arrays, one chunk a site, read ten times faster.
 
-Shapes: N sites of the screen in the metadata's order, B sites asked for, C channels, H = W.
+`packing` makes the store. A manifest describes it and names its parts; each part is a Blosc2 array
+of consecutive sites. Shapes: N sites of the screen in the metadata's order, B sites asked for, C
+channels kept, H = W.
 """
 
 from __future__ import annotations
@@ -10,46 +12,70 @@ import hashlib
 import json
 import operator
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import blosc2
 import numpy as np
 
-from rxrx_lib.data import atomic, metadata, png_tree
+from rxrx_lib.data import metadata, png_tree
+from rxrx_lib.data.in_order import in_order
 from rxrx_lib.data.png_tree import CHANNELS, ImageError, Pixels, PngTree, Rows
+from rxrx_lib.data.reduction import ReducedPngs, Reduction
 
-STORE = Path("packed", "images.b2nd")
-MANIFEST = Path("packed", "manifest.json")
-# At its lowest level Zstd packs nearly as fast as LZ4 (benchmarks/data.py).
-CODECS = {"lz4": (blosc2.Codec.LZ4, 5), "zstd": (blosc2.Codec.ZSTD, 1)}
-"""What compresses pixels, after bitshuffle: lz4 (the default) reads faster, zstd is smaller."""
-SITES_AT_ONCE = 32
+FOLDER = Path("packed")
+MANIFEST = FOLDER / "manifest.json"
+FORMAT = 2
+"""Of the manifest and what it describes; an older store is to be packed again."""
+# Its first row, and what it was made from.
+PART = re.compile(r"\d{6}-[0-9a-f]{16}\.b2nd")
+# Each takes a file descriptor, of which a process may have 1024 or even 256; opening another
+# costs a tenth of reading a site.
+PARTS_OPEN = 128
 # What blosc2 raises for a file that is not as it was written.
-DAMAGED = (OSError, RuntimeError, ValueError, TypeError, ArithmeticError, LookupError)
+DAMAGED = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    SyntaxError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
 class PackedImages:
-    """The packed store: one Blosc2 array (N, C, H, W), one chunk a site.
+    """The packed store. Processes and threads may read it at once, and it can be pickled.
 
     Attributes
     ----------
-    path : str
-        The array's file, opened read-only when a process first reads.
+    folder : str
+        Where the parts lie. Each is opened read-only when a process first reads from it.
+    parts : tuple of str
+        Their file names.
+    sites_a_part : int
+        Sites of each part but the last, which may have fewer.
     sites, image_size : int
         N, and H = W in pixels.
+    reduction : Reduction
+        What was kept of the PNGs.
     content_sha256 : str
-        SHA-256 of the raw pixels in row order: the identity of the pictures.
+        The identity of the pixels; see `content_sha256`.
     channels : tuple of int
-        The channels that the screen has.
+        The channels that the store has.
     """
 
-    path: str
+    folder: str
+    parts: tuple[str, ...]
+    sites_a_part: int
     sites: int
     image_size: int
+    reduction: Reduction
     content_sha256: str
     channels: tuple[int, ...] = CHANNELS
 
@@ -61,65 +87,23 @@ class PackedImages:
         wanted = png_tree.asked_channels(channels, self.channels)
         shape = (len(positions), len(wanted), self.image_size, self.image_size)
         pixels = png_tree.asked_place(out, shape)
-        array = _opened(self.path, self.content_sha256, os.getpid())
-        # A whole chunk straight into place is three times as fast as slicing the array.
-        whole = np.empty((len(self.channels), *shape[2:]), np.uint8)
         places = [self.channels.index(channel) for channel in wanted]
-        try:
-            for site, row in zip(pixels, positions, strict=True):
+        for site, row in zip(pixels, positions.tolist(), strict=True):
+            part, place = divmod(row, self.sites_a_part)
+            path = os.path.join(self.folder, self.parts[part])
+            array = _opened(path, self._shape(part), os.getpid())
+            try:
                 if wanted == self.channels:
-                    array.schunk.decompress_chunk(int(row), dst=site)
+                    read_chunk(array, place, site)
                 else:
-                    array.schunk.decompress_chunk(int(row), dst=whole)
-                    np.take(whole, places, axis=0, out=site)
-        except DAMAGED as error:
-            raise ImageError(store_fault(self.path, str(error))) from error
+                    _read_blocks(array, place, places, site)
+            except DAMAGED as error:
+                raise ImageError(store_fault(path, str(error))) from error
         return pixels
 
-
-def pack(root: Path | str, workers: int = 1, codec: str = "lz4") -> Path:
-    """Copy the PNGs of a screen into its packed store, replacing an older one.
-
-    Parameters
-    ----------
-    root : path
-        Folder of the screen.
-    workers : int
-        Threads that decode PNGs.
-    codec : {"lz4", "zstd"}
-        One of `CODECS`. What is read is the same.
-
-    Returns
-    -------
-    Path
-        The manifest: shape, channels, codec, and the SHA-256 of the raw pixels and of the
-        metadata. It appears last; a killed run leaves no store, or the older one.
-
-    Raises
-    ------
-    metadata.MetadataError, ImageError
-        If the screen has a fault (`check` lists all); the older store stays then.
-    ValueError
-        If the codec is not known.
-    """
-    if codec not in CODECS:
-        raise ValueError(f"codec is {codec!r}; choose one of {', '.join(CODECS)}.")
-    tree = png_tree.open_tree(metadata.load(root), root)
-    packed_from = metadata.sha256(root)
-    shape = (tree.sites, len(tree.channels), tree.image_size, tree.image_size)
-    manifest = Path(root) / MANIFEST
-    with atomic.replacing(Path(root) / STORE) as temporary:
-        content = _write_array(temporary, shape, _blocks(tree, workers), codec)
-        manifest.unlink(missing_ok=True)
-    described = {
-        "shape": shape,
-        "channels": tree.channels,
-        "codec": f"blosc2 {codec.upper()} level {CODECS[codec][1]} with bitshuffle",
-        "content_sha256": content,
-        "metadata_sha256": packed_from,
-    }
-    atomic.write_text(manifest, json.dumps(described, indent=2) + "\n")
-    return manifest
+    def _shape(self, part: int) -> tuple[int, ...]:
+        sites = min(self.sites_a_part, self.sites - part * self.sites_a_part)
+        return (sites, len(self.channels), self.image_size, self.image_size)
 
 
 def is_packed(root: Path | str) -> bool:
@@ -128,41 +112,83 @@ def is_packed(root: Path | str) -> bool:
 
 
 def open_packed(root: Path | str) -> PackedImages:
-    """Open the packed store, and make sure that it was made from today's metadata."""
-    path = Path(root) / MANIFEST
-    images, packed_from = _described(path)
+    """Open the packed store, and make sure that it was made from today's metadata and is all there.
+
+    Raises
+    ------
+    ImageError
+        If it is out of date, or a file of it is missing or damaged.
+    """
+    manifest = Path(root) / MANIFEST
+    try:
+        described = json.loads(manifest.read_text(encoding="utf-8"))
+        if "shape" in described and described.get("format") != FORMAT:
+            reason = "it is out of date, another version of this library packed it"
+            raise ImageError(store_fault(str(manifest), reason))
+        images = _described(manifest.parent, described)
+        packed_from = str(described["metadata_sha256"])
+        sizes = [operator.index(part["bytes"]) for part in described["parts"]]
+    except ImageError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ImageError(store_fault(str(manifest), f"{error!r}")) from error
     if packed_from != metadata.sha256(root):
         reason = "it was packed from other metadata than lies beside it"
-        raise ImageError(store_fault(images.path, reason))
-    array = _opened(images.path, images.content_sha256, os.getpid())
-    shape = (images.sites, len(images.channels), images.image_size, images.image_size)
-    if array.shape != shape or array.dtype != np.uint8:
-        reason = f"it holds {array.dtype} {array.shape}, its manifest says uint8 {shape}"
-        raise ImageError(store_fault(images.path, reason))
+        raise ImageError(store_fault(str(manifest), reason))
+    for name, size in zip(images.parts, sizes, strict=True):
+        path = manifest.with_name(name)
+        if not path.is_file():
+            raise ImageError(store_fault(str(path), "it is missing"))
+        if path.stat().st_size != size:
+            reason = f"it has {path.stat().st_size} bytes, {manifest.name} says {size}"
+            raise ImageError(store_fault(str(path), reason))
     return images
 
 
-def _described(manifest: Path) -> tuple[PackedImages, str]:
-    """Return the store that a manifest describes, and the SHA-256 of its metadata."""
+def open_part(path: str, shape: tuple[int, ...]) -> blosc2.NDArray:
+    """Open a part read-only.
+
+    Raises
+    ------
+    ImageError
+        If it is no array of that shape.
+    """
+    # Else threads that read wait for each other's decompression.
+    blosc2.set_releasegil(True)
     try:
-        described = json.loads(manifest.read_text(encoding="utf-8"))
-        sites, held, height, width = map(operator.index, described["shape"])
-        channels = tuple(map(operator.index, described["channels"]))
-        content, packed_from = str(described["content_sha256"]), described["metadata_sha256"]
-        if channels != CHANNELS[:held] or height != width:
-            raise ValueError(f"channels {channels} of shape {described['shape']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ImageError(store_fault(str(manifest), f"{error!r}")) from error
-    images = PackedImages(str(manifest.with_name(STORE.name)), sites, height, content, channels)
-    return images, str(packed_from)
+        array = blosc2.open(path, mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
+    except DAMAGED as error:
+        raise ImageError(store_fault(path, str(error))) from error
+    # A damaged head can make it look like another kind of store.
+    if not isinstance(array, blosc2.NDArray):
+        raise ImageError(store_fault(path, f"it holds a {type(array).__name__}"))
+    chunk = (1, *shape[1:])
+    if (array.shape, array.dtype, array.chunks) != (shape, np.uint8, chunk):
+        reason = f"it holds {array.dtype} {array.shape}, expected uint8 {shape}"
+        raise ImageError(store_fault(path, reason))
+    return array
 
 
-def content_sha256(images: PngTree | PackedImages) -> str:
-    """Return the SHA-256 of all raw pixels, row by row; 1 GB takes about a second if packed."""
+def content_sha256(images: PngTree | ReducedPngs | PackedImages, workers: int = 1) -> str:
+    """Return the SHA-256 of the SHA-256s of all sites' raw pixels (C, H, W), in row order.
+
+    The same pixels have the same, packed or not.
+    """
+    sites = in_order(lambda row: site_sha256(images.read([row])[0]), range(images.sites), workers)
     digest = hashlib.sha256()
-    for block in _blocks(images, 1):
-        digest.update(block.data)
+    for site in sites:
+        digest.update(site)
     return digest.hexdigest()
+
+
+def site_sha256(pixels: Pixels) -> bytes:
+    """Return the SHA-256 of one site's pixels (C, H, W)."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).digest()
+
+
+def forget_opened() -> None:
+    """Let go of the parts that this process has open, since they were packed anew."""
+    _opened.cache_clear()
 
 
 def store_fault(path: str, reason: str) -> str:
@@ -173,57 +199,41 @@ def store_fault(path: str, reason: str) -> str:
     return f"{path} cannot be used ({reason}); {expected}: {remedy} it again."
 
 
-def _blocks(images: PngTree | PackedImages, workers: int) -> Iterator[Pixels]:
-    """Yield all sites in order, (≤ SITES_AT_ONCE, C, H, W) at a time, so memory stays bounded.
-
-    While one portion is used, the threads read the next.
-    """
-
-    def reading(first: int) -> list[Future[Pixels]]:
-        rows = range(first, min(first + SITES_AT_ONCE, images.sites))
-        return [threads.submit(images.read, [row]) for row in rows]
-
-    with ThreadPoolExecutor(workers) as threads:
-        portion = reading(0)
-        for first in range(SITES_AT_ONCE, images.sites + SITES_AT_ONCE, SITES_AT_ONCE):
-            following = reading(first)
-            yield np.concatenate([site.result() for site in portion])
-            portion = following
-
-
-def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterator[Pixels], codec: str) -> str:
-    """Write the packed array and return the SHA-256 of its pixels."""
-    compressor, level = CODECS[codec]
-    array = blosc2.empty(
-        shape,
-        np.uint8,
-        chunks=(1, *shape[1:]),
-        blocks=(1, 1, *shape[2:]),
-        urlpath=str(path),
-        mode="w",
-        contiguous=True,
-        cparams=blosc2.CParams(
-            codec=compressor, clevel=level, filters=[blosc2.Filter.BITSHUFFLE], nthreads=1
-        ),
-        dparams=blosc2.DParams(nthreads=1),
+def _described(folder: Path, described: dict[str, Any]) -> PackedImages:
+    """Return the store that a manifest describes; any error but ImageError if it is none."""
+    sites, held, height, width = map(operator.index, described["shape"])
+    channels = tuple(map(operator.index, described["channels"]))
+    reduction = Reduction(channels=channels, downsample=operator.index(described["downsample"]))
+    parts = tuple(str(part["file"]) for part in described["parts"])
+    sites_a_part = operator.index(described["sites_a_part"])
+    if len(channels) != held or height != width or min(sites, height, sites_a_part) < 1:
+        raise ValueError(f"channels {channels} of shape {described['shape']}")
+    if len(parts) != -(-sites // sites_a_part) or not all(map(PART.fullmatch, parts)):
+        raise ValueError(f"{len(parts)} parts for {sites} sites, {sites_a_part} a part")
+    content = str(described["content_sha256"])
+    return PackedImages(
+        str(folder), parts, sites_a_part, sites, height, reduction, content, channels
     )
-    digest = hashlib.sha256()
-    start = 0
-    for block in blocks:
-        array[start : start + len(block)] = block
-        digest.update(block.data)
-        start += len(block)
-    return digest.hexdigest()
 
 
-@functools.lru_cache(maxsize=16)
-def _opened(path: str, content: str, process: int) -> blosc2.NDArray:
-    """Open the packed array once a process, and anew when it has been packed anew."""
-    try:
-        array = blosc2.open(path, mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
-    except DAMAGED as error:
-        raise ImageError(store_fault(path, str(error))) from error
-    # A damaged head can make it look like another kind of store.
-    if not isinstance(array, blosc2.NDArray):
-        raise ImageError(store_fault(path, f"it holds a {type(array).__name__}"))
-    return array
+@functools.lru_cache(maxsize=PARTS_OPEN)
+def _opened(path: str, shape: tuple[int, ...], process: int) -> blosc2.NDArray:
+    """Open a part once a process: one that was opened before a fork must not be shared."""
+    return open_part(path, shape)
+
+
+def read_chunk(array: blosc2.NDArray, place: int, site: Pixels) -> None:
+    """Read all channels of a site, three times as fast as by slicing the array."""
+    chunk = array.schunk.get_chunk(place)
+    size, _, _ = blosc2.get_cbuffer_sizes(chunk)
+    if size != site.nbytes:
+        raise ValueError(f"a site of {size} bytes, expected {site.nbytes}")
+    # SChunk.decompress_chunk would do the same with other threads at a stand.
+    blosc2.decompress2(chunk, dst=site, dparams=blosc2.DParams(nthreads=1))
+
+
+def _read_blocks(array: blosc2.NDArray, place: int, channels: list[int], site: Pixels) -> None:
+    """Read some channels of a site: each is a block, decompressed without the others."""
+    for pixels, channel in zip(site, channels, strict=True):
+        start = place * array.schunk.chunksize + channel * pixels.size
+        array.schunk.get_slice(start, start + pixels.size, out=pixels)

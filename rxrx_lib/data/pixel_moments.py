@@ -7,12 +7,9 @@ Shapes: N sites of the screen in the metadata's order, B sites of a portion, C c
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rxrx_lib.data import atomic
-from rxrx_lib.data.images import Images, PackedImages, PngTree
+from rxrx_lib.data import atomic, png_tree
+from rxrx_lib.data.images import Images, PackedImages
 from rxrx_lib.data.png_tree import Pixels
 
 Integers = npt.NDArray[np.int64]
@@ -86,9 +83,7 @@ def of_screen(images: Images, root: Path | str, *, workers: int = 1) -> PixelMom
 
     Notes
     -----
-    A packed store is known by the SHA-256 of its pixels. PNGs are known by their names, sizes and
-    times of change, since reading them all to know them would cost as much as the pass: a PNG that
-    another replaces with the very size and time of the first is taken for it.
+    A packed store is known by the SHA-256 of its pixels, PNGs by `png_tree.fingerprint`.
     """
     path = Path(root) / FILE_NAME
     identity = _identity(images)
@@ -162,23 +157,7 @@ def _identity(images: Images) -> str:
     shape = (images.sites, *images.channels, images.image_size)
     if isinstance(images, PackedImages):
         return f"{FORMAT} packed {shape} {images.content_sha256}"
-    digest = hashlib.sha256()
-    for line in _listed(images):
-        digest.update(line.encode())
-    return f"{FORMAT} png {shape} {digest.hexdigest()}"
-
-
-def _listed(tree: PngTree) -> Iterator[str]:
-    """Yield a line for each PNG: name, size and time of change; a missing one has neither."""
-    for site in tree.paths:
-        # A screen may be moved: experiment, plate and well_site name a site inside it.
-        name = "/".join(site.split(os.sep)[-3:])
-        for path in tree.layout.paths(site):
-            try:
-                found = path.stat()
-                yield f"{name} {path.name} {found.st_size} {found.st_mtime_ns}\n"
-            except FileNotFoundError:
-                yield f"{name} {path.name}\n"
+    return f"{FORMAT} png {shape} {png_tree.fingerprint(images, range(images.sites))}"
 
 
 def _read(path: Path, identity: str, images: Images) -> PixelMoments | None:

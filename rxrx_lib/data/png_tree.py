@@ -8,6 +8,7 @@ Shapes: N sites of the screen in the metadata's order, B sites asked for, C chan
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ __all__ = [
     "decode",
     "find_layout",
     "find_sites",
+    "fingerprint",
     "no_picture_at_all",
     "open_tree",
     "picture_folders",
@@ -66,11 +68,11 @@ class Layout:
     kind: Kind
     channels: tuple[int, ...]
 
-    def paths(self, site_path: str) -> list[Path]:
-        """Return the PNGs of a site from `site_paths`."""
+    def paths(self, site_path: str, channels: Sequence[int] | None = None) -> list[Path]:
+        """Return the PNGs that hold the channels, all by default, of a site from `site_paths`."""
         if self.kind == COLOUR:
             return [Path(f"{site_path}.png")]
-        return [channel_path(site_path, channel) for channel in self.channels]
+        return [channel_path(site_path, channel) for channel in channels or self.channels]
 
     def read(self, site_path: str, channels: Sequence[int]) -> list[tuple[Path, Pixels]]:
         """Return the PNG and the pixels (H, W) of each channel asked for."""
@@ -78,8 +80,7 @@ class Layout:
             (path,) = self.paths(site_path)
             picture = decode(path, COLOUR)
             return [(path, picture[self.channels.index(channel)]) for channel in channels]
-        paths = [channel_path(site_path, channel) for channel in channels]
-        return [(path, decode(path)) for path in paths]
+        return [(path, decode(path)) for path in self.paths(site_path, channels)]
 
 
 RELEASE = Layout(GREY, CHANNELS)
@@ -129,6 +130,41 @@ class PngTree:
                     raise ImageError(size_fault(path, len(pixels), self.image_size))
                 place[:] = pixels
         return read
+
+
+def fingerprint(tree: PngTree, rows: Rows | range, channels: Sequence[int] | None = None) -> str:
+    """Return what changes whenever the PNGs of some sites may change.
+
+    They are known by name, size and time of change, since reading them all would cost as much as
+    what is to be saved by it: a PNG that another replaces with the very size and time of the first
+    is taken for it. A missing one has neither. The screen may be moved.
+
+    Parameters
+    ----------
+    tree : PngTree
+        A screen's PNGs.
+    rows : int (B,)
+        Positions of the sites.
+    channels : sequence of int, optional
+        Whose PNGs; all by default.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for row in rows:
+        # Experiment, plate and well_site name a site inside the screen.
+        name = "/".join(tree.paths[row].split(os.sep)[-3:])
+        for path in tree.layout.paths(tree.paths[row], channels):
+            try:
+                found = path.stat()
+                line = f"{name} {path.name} {found.st_size} {found.st_mtime_ns}\n"
+            except FileNotFoundError:
+                line = f"{name} {path.name}\n"
+            digest.update(line.encode())
+    return digest.hexdigest()
 
 
 def open_tree(table: pd.DataFrame, root: Path | str) -> PngTree:
@@ -226,8 +262,11 @@ def asked_channels(
     """Return `channels`, all by default, or raise ValueError if one is not among those held."""
     wanted = held if channels is None else tuple(channels)
     if not wanted or not set(wanted) <= set(held):
-        had = f"{held[0]} to {held[-1]}, the channels of this screen"
-        raise ValueError(f"channels is {channels!r}; expected some of {had}.")
+        run = held == tuple(range(held[0], held[-1] + 1))
+        had = f"{held[0]} to {held[-1]}" if run else ", ".join(map(str, held))
+        raise ValueError(
+            f"channels is {channels!r}; expected some of {had}, the channels of this screen."
+        )
     return wanted
 
 

@@ -7,7 +7,6 @@ import multiprocessing
 import pickle
 import shutil
 from concurrent.futures import ProcessPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rxrx_lib.data import atomic, images, metadata, packed_store
+from rxrx_lib.data import images, metadata
 from rxrx_lib.data.check import check
 from tests.data.screens import png_path, screen_table, write_screen
 
@@ -137,23 +136,6 @@ def test_an_opened_screen_can_be_sent_to_other_processes(
     assert expected == pixels[[3, 0]].tobytes()
 
 
-def test_the_manifest_describes_the_store(packed: Path, pixels: np.ndarray) -> None:
-    manifest = json.loads((packed / "packed" / "manifest.json").read_text())
-    assert manifest == {
-        "shape": list(pixels.shape),
-        "channels": [1, 2, 3, 4, 5, 6],
-        "codec": "blosc2 LZ4 level 5 with bitshuffle",
-        "content_sha256": sha256(pixels.tobytes()).hexdigest(),
-        "metadata_sha256": sha256((packed / "metadata.csv").read_bytes()).hexdigest(),
-    }
-
-
-def test_packing_in_threads_gives_the_same_store(own: Path, packed: Path) -> None:
-    images.pack(own, workers=3)
-    for name in ("manifest.json", "images.b2nd"):
-        assert (own / "packed" / name).read_bytes() == (packed / "packed" / name).read_bytes()
-
-
 def test_a_store_packed_from_other_metadata_is_refused_until_packed_again(own: Path) -> None:
     images.pack(own)
     table = metadata.load(own)
@@ -177,35 +159,12 @@ def test_packing_again_is_seen_by_a_process_that_has_read_before(own: Path) -> N
     assert (images.open_images(own).read([0], [2]) == 77).all()
 
 
-def test_a_failed_packing_leaves_the_older_store_and_nothing_else(own: Path) -> None:
-    images.pack(own)
-    before = {path: path.read_bytes() for path in (own / "packed").iterdir()}
-    png_path(own, metadata.load(own), 5, 3).unlink()
-    with pytest.raises(images.ImageError, match=r"_w3\.png is missing"):
-        images.pack(own)
-    assert {path: path.read_bytes() for path in (own / "packed").iterdir()} == before
-
-
-def test_a_packing_killed_before_its_manifest_leaves_the_png_tree_in_use(
-    own: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images.pack(own)
-
-    def killed(path: Path, text: str) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(atomic, "write_text", killed)
-    with pytest.raises(KeyboardInterrupt):
-        images.pack(own)
-    assert isinstance(images.open_images(own), images.PngTree)
-
-
-@pytest.mark.parametrize("name", ["manifest.json", "images.b2nd"])
+@pytest.mark.parametrize("name", ["manifest.json", "*.b2nd"])
 def test_a_damaged_store_is_named(own: Path, name: str) -> None:
     images.pack(own)
-    damaged = own / "packed" / name
+    (damaged,) = (own / "packed").glob(name)
     damaged.write_bytes(damaged.read_bytes()[:100])
-    with pytest.raises(images.ImageError, match=rf"{name}.*pack it again"):
+    with pytest.raises(images.ImageError, match=rf"{damaged.name} cannot.*pack it again"):
         images.open_images(own)
 
 
@@ -295,19 +254,3 @@ def test_four_real_channels_decode_exactly_and_check_reports_the_two_absent(tmp_
     w5, w6 = check(tmp_path)
     assert "B02_s1_w5.png is missing" in w5
     assert "B02_s1_w6.png is missing" in w6
-
-
-def test_every_codec_reads_back_the_same_pixels_and_an_unknown_one_is_refused(
-    tmp_path: Path,
-) -> None:
-    write_screen(tmp_path, {"HUVEC-01": "train"}, image_size=8)
-    pixels, sizes = [], []
-    for codec in packed_store.CODECS:
-        images.pack(tmp_path, workers=2, codec=codec)
-        opened = images.open_images(tmp_path)
-        pixels.append(opened.read(range(opened.sites)))
-        sizes.append(json.loads((tmp_path / packed_store.MANIFEST).read_text())["codec"])
-    np.testing.assert_array_equal(pixels[0], pixels[1])
-    assert [size.split()[1].lower() for size in sizes] == list(packed_store.CODECS)
-    with pytest.raises(ValueError, match="codec is 'gzip'; choose one of lz4, zstd"):
-        images.pack(tmp_path, codec="gzip")

@@ -19,10 +19,10 @@ import requests
 
 from rxrx_lib.data import metadata
 from rxrx_lib.data.download.http_request import RemoteError, Stopped
-from rxrx_lib.data.download.progress import TransferProgress, readable_size
 from rxrx_lib.data.download.remote_file import RangeReader, RemoteFile
 from rxrx_lib.data.download.remote_zip import Member
 from rxrx_lib.data.download.unpacking import DamagedMember, Span, unpack
+from rxrx_lib.data.progress import TransferProgress, readable_size
 
 # Space that a download leaves free, and the unit in which most file systems give it out.
 MARGIN = 2**28

@@ -1,4 +1,4 @@
-"""How far a transfer is, in plain lines."""
+"""How far a download or a packing is, in plain lines."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class TransferProgress:
         Seconds, from any origin.
     every : float
         Seconds from a line to the next.
+    done : str
+        What the last line says of the bytes.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class TransferProgress:
         write: Callable[[str], None],
         clock: Callable[[], float],
         every: float = 5.0,
+        done: str = "fetched",
     ) -> None:
         self._total, self._write, self._clock, self._every = total, write, clock, every
-        self._done = 0
+        self._done, self._word = 0, done
         self._started = self._written = clock()
         self._lock = threading.Lock()
 
@@ -49,7 +52,7 @@ class TransferProgress:
         seconds = self._clock() - self._started
         rate = readable_size(self._done / seconds) if seconds > 0 else "–"
         took = readable_time(seconds)
-        self._write(f"{readable_size(self._done)} fetched in {took} ({rate}/s)")
+        self._write(f"{readable_size(self._done)} {self._word} in {took} ({rate}/s)")
 
     def _line(self, seconds: float) -> str:
         rate = self._done / seconds

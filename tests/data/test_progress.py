@@ -1,4 +1,4 @@
-"""What a user sees while bytes arrive."""
+"""What a user sees of a long download or packing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rxrx_lib.data.download.progress import TransferProgress, readable_size, readable_time
+from rxrx_lib.data.progress import TransferProgress, readable_size, readable_time
 
 
 class Clock:
@@ -38,6 +38,15 @@ def test_a_transfer_of_no_time_has_no_rate() -> None:
     progress.arrived(10)
     progress.finish()
     assert lines == ["10 bytes fetched in 0 s (–/s)"]
+
+
+def test_the_last_line_says_what_was_done_with_the_bytes() -> None:
+    clock, lines = Clock(), []
+    progress = TransferProgress(4000, lines.append, clock, done="packed")
+    clock.now += 2
+    progress.arrived(4000)
+    progress.finish()
+    assert lines == ["4.0 kB packed in 2 s (2.0 kB/s)"]
 
 
 def test_threads_count_together() -> None:
