@@ -16,6 +16,7 @@ import pytest
 
 from rxrx_lib import cli
 from rxrx_lib.cli import studies
+from rxrx_lib.data.images import open_images
 from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
@@ -198,6 +199,47 @@ def test_simulate_pack_check_and_splits_go_together(
     ]
     assert "wilds_official is not written: dataset marks no test experiment" in out
     assert "few_experiments_HUVEC is not written: n is 3; expected 1 to 1" in out
+
+
+def test_pack_makes_a_small_copy_that_stands_by_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_screen(tmp_path / "screen", {"HUVEC-01": "train"}, image_size=8)
+    small = tmp_path / "small"
+    smaller = ["--downsample", "4", "--channels", "4", "1", "--codec", "zstd", "--workers", "2"]
+    assert cli.main(["pack", str(tmp_path / "screen"), "--out", str(small), *smaller]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("192 bytes of pixels packed in ")
+    assert lines[1:] == [str(small / "packed" / "manifest.json")]
+    opened = open_images(small)
+    assert (opened.channels, opened.image_size, opened.sites) == ((1, 4), 2, 24)
+    assert cli.main(["check", str(small)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "came"),
+    [
+        (["--downsample", "3"], 1, "downsample is 3; expected a divisor of the pictures' 8 pixels"),
+        (["--channels", "1", "7"], 2, "channels is (1, 7); expected some of 1 to 6"),
+        (["--channels", "1", "1"], 2, "channels is (1, 1); expected some of 1 to 6, each once"),
+        (["--codec", "gzip"], 2, "codec is 'gzip'; choose one of lz4, zstd"),
+        (["--out", "."], 1, "holds pictures; expected a folder for a packed store alone"),
+    ],
+)
+def test_pack_refuses_in_one_sentence_what_cannot_be_made(
+    asked: list[str],
+    code: int,
+    came: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_screen(tmp_path, {"HUVEC-01": "train"}, image_size=8)
+    (tmp_path / "elsewhere" / "images").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cli.main(["pack", str(tmp_path), *asked]) == code
+    assert came in capsys.readouterr().err
+    assert not (tmp_path / "packed").exists()
 
 
 def test_check_prints_one_line_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from pathlib import Path
 
 from rxrx_lib.cli.arguments import (
@@ -37,10 +38,7 @@ def add_screen_commands(commands: Commands) -> None:
     check = add_command(commands, "check", _check, "list what is wrong with a screen")
     check.add_argument("dir", type=Path)
 
-    pack = add_command(commands, "pack", _pack, "pack a screen's pictures into one fast file")
-    pack.add_argument("dir", type=Path)
-    pack.add_argument("--codec", default="lz4", metavar="C", help="lz4 (faster) or zstd (smaller)")
-    pack.add_argument("--workers", type=positive_count, default=1, metavar="N", help="threads")
+    _add_pack(commands)
 
     splits = add_command(commands, "splits", _splits, "write a screen's splits as CSV")
     splits.add_argument("dir", type=Path)
@@ -65,6 +63,35 @@ def _add_download(commands: Commands) -> None:
     download.add_argument("--dry-run", action="store_true", help="say how much it is, and stop")
     download.add_argument(
         "--accept-licence", action="store_true", help="consent to CC BY-NC-SA 4.0, unasked"
+    )
+
+
+def _add_pack(commands: Commands) -> None:
+    pack = add_command(
+        commands,
+        "pack",
+        _pack,
+        "pack a screen's pictures into a store that is read ten times faster than its PNGs",
+    )
+    pack.set_defaults(stopped=WHOLE_FILES)
+    pack.add_argument("dir", type=Path)
+    pack.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="pack into a screen of its own, without PNGs"
+    )
+    pack.add_argument(
+        "--downsample", type=positive_count, default=1, metavar="N", help="N × N pixels become one"
+    )
+    pack.add_argument(
+        "--channels", nargs="+", type=int, metavar="C", help="keep these only, such as 1 2 4"
+    )
+    pack.add_argument(
+        "--codec",
+        default="lz4",
+        metavar="C",
+        help="lz4 (the default: read about twice as fast) or zstd (takes a quarter less disk)",
+    )
+    pack.add_argument(
+        "--workers", type=positive_count, metavar="N", help="threads; one a core if not given"
     )
 
 
@@ -130,10 +157,22 @@ def _check(asked: argparse.Namespace) -> int:
 def _pack(asked: argparse.Namespace) -> int:
     from rxrx_lib.data.images import pack
     from rxrx_lib.data.packed_parts import CODECS
+    from rxrx_lib.data.reduction import Reduction
 
     if asked.codec not in CODECS:
         raise UsageError(f"codec is {asked.codec!r}; choose one of {', '.join(CODECS)}.")
-    print(pack(asked.dir, workers=asked.workers, codec=asked.codec))
+    channels = None if asked.channels is None else tuple(sorted(asked.channels))
+    as_usage(lambda: Reduction(channels=channels, downsample=asked.downsample))
+    manifest = pack(
+        asked.dir,
+        out=asked.out,
+        codec=asked.codec,
+        channels=channels,
+        downsample=asked.downsample,
+        workers=asked.workers or os.cpu_count() or 1,
+        write=print,
+    )
+    print(manifest)
     return DONE
 
 

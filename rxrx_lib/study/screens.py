@@ -11,6 +11,7 @@ import pandas as pd
 from rxrx_lib.data import metadata, simulator
 from rxrx_lib.data.images import CHANNELS, Images, open_images, pack
 from rxrx_lib.data.normalization import Statistics
+from rxrx_lib.data.packed_store import MANIFEST, is_packed, open_packed
 from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, wilds
 from rxrx_lib.study.runs import commit_folder
@@ -52,7 +53,10 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
     FileNotFoundError
         If it is the release, which only its owner can give.
     ValueError
-        If another screen lies where the release should, or a part of the release.
+        If another screen lies where the release should, or a part of the release; or if the
+        screen's packed store holds smaller pictures or fewer channels than it has.
+    ImageError
+        If the packed store is out of date or damaged.
     """
     root = screen_folder(data, folder)
     if data.screen is None:
@@ -70,7 +74,22 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
             pack(attempt)
 
         commit_folder(root, write)
+    if is_packed(root):
+        _require_whole_pictures(root)
     return root
+
+
+def _require_whole_pictures(root: Path) -> None:
+    """Refuse pictures that a run would report as the screen's own and are less."""
+    store = open_packed(root)
+    downsample, lacking = store.reduction.downsample, sorted({*CHANNELS} - {*store.channels})
+    if downsample > 1 or lacking:
+        fewer = f"lacks the channels {', '.join(map(str, lacking))}"
+        what = fewer if lacking else f"has one pixel for {downsample} × {downsample}"
+        raise ValueError(
+            f"{root / MANIFEST} {what}, so its pictures are not {root.name}'s; expected all six "
+            "channels at full size: pack the screen again without --downsample and --channels."
+        )
 
 
 def _require_release(root: Path) -> None:

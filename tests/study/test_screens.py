@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rxrx_lib.data import metadata
-from rxrx_lib.data.images import PackedImages
+from rxrx_lib.data.images import PackedImages, pack
 from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.data.splits import Split, separated, stratified
 from rxrx_lib.study.execute import Runtime, run_one
@@ -120,6 +121,31 @@ def test_a_part_of_the_release_is_refused(tmp_path: Path) -> None:
         match=r"rxrx1/metadata\.csv lacks 2 of the release's 51 experiments, RPE-03 among them",
     ):
         prepare_screen(RELEASE, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("less", "came"),
+    [
+        ({"downsample": 4}, "has one pixel for 4 × 4"),
+        ({"channels": [1, 2, 4]}, "lacks the channels 3, 5, 6"),
+    ],
+)
+def test_smaller_pictures_are_not_taken_for_the_screen_s_own(
+    tmp_path: Path, less: dict[str, Any], came: str
+) -> None:
+    root = prepare_screen(SIMULATED, tmp_path)
+    pack(root, **less)
+    sentence = rf"manifest\.json {came}, so its pictures are not .*: pack the screen again"
+    with pytest.raises(ValueError, match=sentence):
+        open_screen(SIMULATED, tmp_path)
+    metadata.write(screen_table(EXPERIMENTS, plates=1, treatments=1), tmp_path / "rxrx1")
+    prepare_screen(RELEASE, tmp_path)
+    write_screen(tmp_path / "rxrx1", EXPERIMENTS, plates=1, treatments=1, image_size=8)
+    pack(tmp_path / "rxrx1", **less)
+    with pytest.raises(ValueError, match=came):
+        prepare_screen(RELEASE, tmp_path)
+    pack(tmp_path / "rxrx1")
+    assert open_screen(RELEASE, tmp_path).images.channels == (1, 2, 3, 4, 5, 6)
 
 
 def test_a_run_is_refused_its_screen_before_any_training(tmp_path: Path) -> None:
