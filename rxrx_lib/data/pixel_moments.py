@@ -30,7 +30,7 @@ PIXELS_AT_ONCE = 2**23
 # In float32 integers are exact up to 2^24, and so are sums of up to 258 squares of 255: whatever
 # the order of adding, strips of so many pixels give exact sums at the speed of BLAS.
 EXACT_WIDTH = 256
-PIXELS_IN_CACHE = 2**17
+PIXELS_IN_CACHE = 2**18
 # What NumPy raises for an .npz file that is not as it was written.
 DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -109,8 +109,7 @@ def measure(
     images : PackedImages or PngTree
         The screen's pixels.
     workers : int
-        Threads that read and add. They share the decoding of PNGs; a packed store is read by one
-        at a time, which one thread does best.
+        Threads that read and add.
     pixels_at_once : int
         Grey levels that each of them holds at a time, at least one site: the memory that the pass
         takes. It changes nothing else.
@@ -139,17 +138,27 @@ def measure(
 
 def _added(pixels: Pixels) -> tuple[Integers, Integers]:
     """Return sums and sums of squares (B, C) of grey levels (B, C, H, W)."""
-    width = pixels.shape[3]
+    width = EXACT_WIDTH if pixels[0, 0].size % EXACT_WIDTH == 0 else pixels.shape[3]
     lines = pixels.reshape(-1, width)
-    sums, squares = np.zeros((2, len(lines)), np.int64)
-    lines_at_once = max(1, PIXELS_IN_CACHE // min(width, EXACT_WIDTH))
+    # In float64 integers are exact up to 2^53.
+    sums, squares = np.zeros((2, len(lines)))
     for left in range(0, width, EXACT_WIDTH):
+        strips = lines[:, left : left + EXACT_WIDTH]
+        one = np.ones(strips.shape[1], np.float32)
+        lines_at_once = min(len(lines), max(1, PIXELS_IN_CACHE // len(one)))
+        # Taken once: new memory costs as much as adding.
+        buffer = np.empty((lines_at_once, len(one)), np.float32)
         for top in range(0, len(lines), lines_at_once):
             some = slice(top, top + lines_at_once)
-            strip = lines[some, left : left + EXACT_WIDTH].astype(np.float32)
-            sums[some] += (strip @ np.ones(strip.shape[1], np.float32)).astype(np.int64)
-            squares[some] += np.vecdot(strip, strip).astype(np.int64)
-    return sums.reshape(pixels.shape[:3]).sum(2), squares.reshape(pixels.shape[:3]).sum(2)
+            strip = buffer[: len(lines[some])]
+            strip[:] = strips[some]
+            sums[some] += strip @ one
+            squares[some] += np.vecdot(strip, strip)
+    shape = (*pixels.shape[:2], -1)
+    return (
+        sums.reshape(shape).sum(2).astype(np.int64),
+        squares.reshape(shape).sum(2).astype(np.int64),
+    )
 
 
 def _identity(images: Images) -> str:
