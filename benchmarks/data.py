@@ -1,37 +1,49 @@
-"""What the data layer costs, as ratios within one run: reading, loading, moments, real size.
+"""What the data layer costs, as ratios within one run: reading, packing, moments, growth.
 
-    python benchmarks/data.py [--image-size 512] [--sites 200] [--seconds 5]
+    python benchmarks/data.py [--image-size 512] [--sites 200] [--seconds 5] [--pngs FOLDER]
 
-One core. Files are warm in the page cache, so what is measured is decoding. The pictures are made
-up, with about the entropy of the release's. OpenCV is compared with where it is installed:
-pip install opencv-python-headless
+Files are warm in the page cache, so what is measured is decoding. Reading is measured on one core,
+in processor time; packing on all, by the clock too. The pictures are made up, with about the
+entropy of the release's; with --pngs, real ones are measured on: FOLDER has `…_w1.png` to
+`…_w6.png` of one site or more, which are repeated, as are channels where some lack. OpenCV is
+compared with where it is installed: pip install opencv-python-headless
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
-import itertools
+import json
+import multiprocessing
 import os
 import resource
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+from made_up_screen import (
+    entropy_bits,
+    given_sites,
+    release_table,
+    write_large_screen,
+    write_screen,
+)
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
-from rxrx_lib.data import loader, metadata, packed_store, pixel_moments, png_tree, splits
+from rxrx_lib.data import images, loader, metadata, packed_store, pixel_moments, png_tree, splits
 
 MINIBATCH = 32
-RELEASE = {"HUVEC": (16, 24), "RPE": (7, 11), "HEPG2": (7, 11), "U2OS": (3, 5)}
+ROUNDS = 5
+CORES = os.cpu_count() or 1
 Pixels = np.ndarray
+Reader = Callable[[np.ndarray, Pixels], object]
 
 
 def main() -> None:
@@ -39,194 +51,267 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image-size", type=int, default=512, help="pixels a side")
     parser.add_argument("--sites", type=int, default=200, help="sites on disk, at most 2464")
-    parser.add_argument("--seconds", type=float, default=5.0, help="time a row")
+    parser.add_argument("--seconds", type=float, default=5.0, help="processor time a row")
+    parser.add_argument("--pngs", type=Path, metavar="FOLDER", help="real PNGs to measure on")
+    parser.add_argument(
+        "--grow", type=int, nargs="*", default=[1000, 10_000, 100_000], help="sizes; none skips it"
+    )
+    parser.add_argument("--small", type=int, default=16, help="pixels a side while it grows")
     asked = parser.parse_args()
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "screen"
+        given = given_sites(asked.pngs) if asked.pngs else None
+        table = write_screen(root, asked.sites, asked.image_size, given)
+        tree = png_tree.open_tree(table, root)
+        describe(tree)
+        pixels_on_disk(root, tree, asked.seconds)
     with tempfile.TemporaryDirectory() as folder:
         real_size(Path(folder))
-    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
-        pixels_on_disk(Path(folder) / "screen", asked.image_size, asked.sites, asked.seconds)
+        growth(Path(folder), asked.grow, asked.small)
 
 
-def pixels_on_disk(root: Path, image_size: int, sites: int, seconds: float) -> None:
+def describe(tree: png_tree.PngTree) -> None:
+    """Say how much there is in the pictures, beside the release's published figures."""
+    sites = tree.read(range(min(20, tree.sites)))
+    bits = [np.mean([entropy_bits(site[c]) for site in sites]) for c in range(len(tree.channels))]
+    print(f"\n{tree.sites} sites of six channels, {tree.image_size} pixels a side")
+    print(f"  mean bytes of a PNG      {png_bytes(tree) / tree.sites / 6 / 1e3:6.1f} kB", end="")
+    print("   (release: 61 kB: 46 GB in 753,060 PNGs of 512 pixels)")
+    print("  entropy, bits a pixel    " + " ".join(f"{bit:.1f}" for bit in bits), end="")
+    print("   (channels 1 to 4 of one site of the release: 2.4 5.3 4.1 4.3)")
+
+
+def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float) -> None:
     """Compare the ways to read pixels, and what is built on the fastest."""
-    table = write_screen(root, sites, image_size)
-    tree = png_tree.open_tree(table, root)
-    pngs = sum(path.stat().st_size for path in (root / "images").rglob("*.png"))
-    lz4, zstd = packed(root, "lz4"), packed(root, "zstd")
-    store = lz4.images
-    paths = png_tree.site_paths(table, root)
-    readers: dict[str, Callable[[np.ndarray], Pixels]] = {
-        "six PNGs, Pillow": lambda rows: by_pillow(paths, rows),
-        "six PNGs, this library": tree.read,
-        "packed store, lz4": lz4.images.read,
-        "packed store, zstd": zstd.images.read,
+    stores = {codec: packed(root, codec) for codec in ("lz4", "zstd")}
+    readers: dict[str, Reader] = {
+        "six PNGs, Pillow": lambda rows, out: by_pillow(tree.paths, rows, out),
+        "six PNGs, this library": lambda rows, out: tree.read(rows, out=out),
     }
-    if importlib.util.find_spec("cv2") is not None:
-        readers["six PNGs, OpenCV"] = lambda rows: by_opencv(paths, rows)
-    rates = {name: random_rows_a_second(read, sites, seconds) for name, read in readers.items()}
-    print(f"\n{sites} sites of six {image_size}-pixel channels; sites a second, random rows")
-    reference = rates.get("six PNGs, OpenCV", rates["six PNGs, Pillow"])
+    if importlib.util.find_spec("cv2") is None:
+        print("\nOpenCV is not installed, so Pillow stands for it below")
+        reference = "six PNGs, Pillow"
+    else:
+        reference = "six PNGs, OpenCV"
+        readers[reference] = lambda rows, out: by_opencv(tree.paths, rows, out)
+    for codec, store in stores.items():
+        readers[f"packed store, {codec}"] = functools.partial(read_into, store.images)
+    rates = rates_by_reader(readers, tree, seconds)
+    print("\nrandom rows into a minibatch at hand, one core: sites a second of processor time")
     for name, rate in rates.items():
-        print(f"  {name:<28}{rate:9.0f}   {rate / reference:6.2f} x the public reader")
-    decoding = rates["six PNGs, this library"]
-    for name, made in (("lz4", lz4), ("zstd", zstd)):
-        print(f"  {name + ', bytes':<28}{'':9}   {made.bytes / pngs:6.2f} x the PNGs")
-        rate = sites / made.seconds
-        print(f"  {name + ', packing':<28}{rate:9.0f}   {rate / decoding:6.2f} x decoding the PNGs")
-    reading = rates["packed store, lz4"]
-    loaded = minibatches_a_second(store, sites, seconds)
-    print(f"  {'loader to minibatches':<28}{loaded:9.0f}   {loaded / reading:6.2f} x reading")
-    moments = passes_a_second(store, seconds) * sites
-    print(f"  {'moments for normalising':<28}{moments:9.0f}   {moments / reading:6.2f} x reading")
+        print(f"  {name:<28}{rate:9.0f}   {rate / rates[reference]:6.2f} x {reference[10:]}")
+    for codec, store in stores.items():
+        ratio = store.bytes / png_bytes(tree)
+        print(f"  {f'packed store, {codec}':<28}{'':9}   {ratio:6.2f} x the PNGs' bytes")
+    store, reading = stores["lz4"].images, rates["packed store, lz4"]
+    loaded = minibatches_a_second(store, store.sites, seconds)
+    print(f"  {'loader to minibatches':<28}{loaded:9.0f}   {loaded / reading:6.2f} x reading, lz4")
+    for codec, made in stores.items():
+        moments, reading = passes_a_second(made.images, seconds)
+        ratio = f"{moments / reading:6.2f} x reading in order, {codec}"
+        print(f"  {'moments for normalising':<28}{moments:9.0f}   {ratio}")
+    packing(root, tree)
 
 
 class Packed(NamedTuple):
     """A packed store, and what packing cost."""
 
     images: packed_store.PackedImages
-    seconds: float
     bytes: int
+    seconds: float
+    processor_seconds: float
 
 
 def packed(root: Path, codec: str) -> Packed:
-    """Pack a screen's pictures in a folder of their own."""
+    """Pack a screen's pictures in a folder of their own, on all cores."""
     folder = root.with_name(f"{root.name}-{codec}")
-    folder.mkdir()
-    (folder / "images").symlink_to(root / "images", target_is_directory=True)
-    shutil.copy(root / metadata.FILE_NAME, folder)
-    start = time.perf_counter()
-    packed_store.pack(folder, codec=codec)
-    seconds = time.perf_counter() - start
-    size = (folder / packed_store.STORE).stat().st_size
-    return Packed(packed_store.open_packed(folder), seconds, size)
+    shutil.rmtree(folder, ignore_errors=True)
+    start, processor = time.perf_counter(), time.process_time()
+    manifest = images.pack(root, out=folder, codec=codec, workers=CORES)
+    spent = time.perf_counter() - start, time.process_time() - processor
+    size = sum(part["bytes"] for part in json.loads(manifest.read_text())["parts"])
+    return Packed(packed_store.open_packed(folder), size, *spent)
 
 
-def random_rows_a_second(read: Callable[[np.ndarray], Pixels], sites: int, seconds: float) -> float:
-    """Read minibatches of random rows for about so many seconds, after one pass to warm up."""
-    draw = np.random.default_rng(0)
-    read(np.arange(sites))
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        count += len(read(draw.integers(0, sites, MINIBATCH)))
-    return count / (time.perf_counter() - start)
+def packing(root: Path, tree: png_tree.PngTree) -> None:
+    """Compare packing with decoding the same PNGs in as many threads, in turn, the best of each."""
+    clock: dict[str, float] = {}
+    processor: dict[str, float] = {}
+
+    def note(name: str, seconds: float, processor_seconds: float) -> None:
+        clock[name] = min(clock.get(name, seconds), seconds)
+        processor[name] = min(processor.get(name, processor_seconds), processor_seconds)
+
+    for _ in range(ROUNDS):
+        start, used = time.perf_counter(), time.process_time()
+        with ThreadPoolExecutor(CORES) as threads:
+            for _ in threads.map(lambda row: tree.read([row]).shape, range(tree.sites)):
+                pass
+        note("decoding", time.perf_counter() - start, time.process_time() - used)
+        for codec in ("lz4", "zstd"):
+            note(f"packing, {codec}", *packed(root, codec)[2:])
+    print(f"\nall PNGs, {CORES} threads: sites a second by the clock; best of {ROUNDS}")
+    for name, seconds in clock.items():
+        ratio = f"{clock['decoding'] / seconds:6.2f} x decoding"
+        used_ratio = f"{processor['decoding'] / processor[name]:5.2f} in processor time"
+        print(f"  {name:<28}{tree.sites / seconds:9.0f}   {ratio}, {used_ratio}")
+
+
+def rates_by_reader(
+    readers: dict[str, Reader], tree: png_tree.PngTree, seconds: float
+) -> dict[str, float]:
+    """Read minibatches of random rows in rounds, and return each reader's best round."""
+    best = dict.fromkeys(readers, 0.0)
+    out = np.empty((MINIBATCH, 6, tree.image_size, tree.image_size), np.uint8)
+    for number in range(ROUNDS + 1):
+        for name, read in readers.items():
+            draw = np.random.default_rng(number)
+            start, count = time.process_time(), 0
+            while time.process_time() - start < seconds / ROUNDS:
+                read(draw.integers(0, tree.sites, MINIBATCH), out)
+                count += MINIBATCH
+            # The first round warms up.
+            if number:
+                best[name] = max(best[name], count / (time.process_time() - start))
+    return best
+
+
+def read_into(store: packed_store.PackedImages, rows: np.ndarray, out: Pixels) -> None:
+    """Read sites from the packed store."""
+    store.read(rows, out=out)
 
 
 def minibatches_a_second(images: packed_store.PackedImages, sites: int, seconds: float) -> float:
     """Read whole epochs of shuffled minibatches through the loader, in this process."""
-    start, count, epoch = time.perf_counter(), 0, 0
-    while time.perf_counter() - start < seconds:
+    start, count, epoch = time.process_time(), 0, 0
+    while time.process_time() - start < seconds:
         plan = loader.shuffled(np.arange(sites), 1, MINIBATCH, seed=0, epoch=epoch)
         for _, pixels in loader.minibatches(images, plan):
             count += len(pixels)
         epoch += 1
-    return count / (time.perf_counter() - start)
+    return count / (time.process_time() - start)
 
 
-def passes_a_second(images: packed_store.PackedImages, seconds: float) -> float:
-    """Pass over all pixels for their sums and squares."""
-    start, passes = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        pixel_moments.measure(images)
-        passes += 1
-    return passes / (time.perf_counter() - start)
+def passes_a_second(store: packed_store.PackedImages, seconds: float) -> tuple[float, float]:
+    """Pass over all pixels for their sums and squares, and only to read them; sites a second."""
+    portion = max(1, pixel_moments.PIXELS_AT_ONCE // (6 * store.image_size**2))
+    out = np.empty((portion, 6, store.image_size, store.image_size), np.uint8)
+
+    def read() -> None:
+        for start in range(0, store.sites, portion):
+            rows = range(start, min(start + portion, store.sites))
+            store.read(rows, out=out[: len(rows)])
+
+    best = [0.0, 0.0]
+    start = time.process_time()
+    while time.process_time() - start < 2 * seconds:
+        for place, work in enumerate((lambda: pixel_moments.measure(store), read)):
+            before = time.process_time()
+            work()
+            best[place] = max(best[place], store.sites / (time.process_time() - before))
+    return best[0], best[1]
 
 
-def by_pillow(paths: list[str], rows: np.ndarray) -> Pixels:
+def by_pillow(paths: tuple[str, ...], rows: np.ndarray, out: Pixels) -> None:
     """Read sites as public loaders do."""
-    return np.stack(
-        [
-            np.stack([np.asarray(Image.open(f"{paths[row]}_w{c}.png")) for c in range(1, 7)])
-            for row in rows
-        ]
-    )
+    for site, row in zip(out, rows, strict=True):
+        for channel in range(6):
+            site[channel] = np.asarray(Image.open(f"{paths[row]}_w{channel + 1}.png"))
 
 
-def by_opencv(paths: list[str], rows: np.ndarray) -> Pixels:
+def by_opencv(paths: tuple[str, ...], rows: np.ndarray, out: Pixels) -> None:
     """Read sites as public loaders do."""
     import cv2
 
     cv2.setNumThreads(1)
-    grey = cv2.IMREAD_GRAYSCALE
-    return np.stack(
-        [
-            np.stack([cv2.imread(f"{paths[row]}_w{c}.png", grey) for c in range(1, 7)])
-            for row in rows
-        ]
-    )
+    for site, row in zip(out, rows, strict=True):
+        for channel in range(6):
+            site[channel] = cv2.imread(f"{paths[row]}_w{channel + 1}.png", cv2.IMREAD_GRAYSCALE)
+
+
+def png_bytes(tree: png_tree.PngTree) -> int:
+    """Return the size of all PNGs."""
+    return sum(path.stat().st_size for site in tree.paths for path in tree.layout.paths(site))
 
 
 def real_size(root: Path) -> None:
-    """Load, split and plan a table of 51 experiments with 1,139 classes, and smaller ones."""
-    print("\nmetadata, seconds of processor time: load, stratified split, plan of an epoch")
-    for experiments in (1, 6, 51):
-        table = release_table(experiments)
-        folder = root / str(experiments)
-        metadata.write(table, folder)
-        steps = [time.process_time()]
-        loaded = metadata.load(folder)
-        steps.append(time.process_time())
-        split = splits.stratified(loaded)
-        steps.append(time.process_time())
-        loader.shuffled(split.train, 8, 64, seed=0, epoch=0)
-        steps.append(time.process_time())
-        spent = "  ".join(f"{b - a:5.2f}" for a, b in itertools.pairwise(steps))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"  {len(table):>7} sites   {spent}   process so far {memory:.0f} MB")
+    """Load, split and plan a table of 51 experiments with 1,139 classes."""
+    metadata.write(release_table(51), root / "whole")
+    cost = in_a_process("metadata, split, plan", root / "whole")
+    print(
+        "\nmetadata of 51 experiments, 125,664 sites, 1,139 classes: load, stratified split, plan"
+    )
+    print(f"  {cost.seconds:.1f} s of processor time, {cost.megabytes:.0f} MB")
 
 
-def release_table(experiments: int) -> pd.DataFrame:
-    """Return the metadata of the first experiments of a screen of the release's design."""
-    names = [
-        (cell_type, "train" if number < train else "test", f"SIM-{cell_type}-{number + 1:02d}")
-        for cell_type, (train, total) in RELEASE.items()
-        for number in range(total)
-    ][:experiments]
-    classes = plate_classes()
-    rows = [
-        (*name, plate, well, site, *classes[plate - 1][place])
-        for name in names
-        for plate in metadata.PLATES
-        for place, well in enumerate(metadata.WELLS)
-        for site in metadata.SITES
-    ]
-    return with_ids(pd.DataFrame(rows, columns=list(metadata.COLUMNS[2:])))
+def growth(root: Path, sizes: list[int], image_size: int) -> None:
+    """Do everything to screens of growing size, each step in a process of its own."""
+    if sizes:
+        print(f"\n{image_size}-pixel sites, one core: seconds of processor time, MB of the process")
+        print("  sites   " + "".join(f"{name:>24}" for name in STEPS))
+    before: dict[str, Cost] = {}
+    for size in sizes:
+        folder = root / str(size)
+        write_large_screen(folder, size, image_size)
+        costs = {name: in_a_process(name, folder) for name in STEPS}
+        cells = [f"{cost.seconds:.2f} s {cost.megabytes:.0f} MB" for cost in costs.values()]
+        print(f"  {size:<8}" + "".join(f"{cell:>24}" for cell in cells))
+        if before:
+            factors = [f"x {costs[name].seconds / before[name].seconds:.1f}" for name in STEPS]
+            print("          " + "".join(f"{factor:>24}" for factor in factors))
+        before = costs
+        shutil.rmtree(folder / png_tree.FOLDER)
 
 
-def plate_classes() -> list[list[tuple[str, str, int]]]:
-    """Return well type, siRNA and class of each plate's 308 wells."""
-    controls = [("positive_control", f"sim-{1108 + i:04d}", 1108 + i) for i in range(30)]
-    empty = ("negative_control", "EMPTY", 1138)
-    return [
-        [empty, *controls]
-        + [("treatment", f"sim-{c:04d}", c) for c in range(277 * plate, 277 * (plate + 1))]
-        for plate in range(4)
-    ]
+class Cost(NamedTuple):
+    """What a step took."""
+
+    seconds: float
+    megabytes: float
 
 
-def write_screen(root: Path, sites: int, image_size: int) -> pd.DataFrame:
-    """Write the metadata and PNGs of a part of one experiment and return its table."""
-    table = release_table(1).head(sites)
-    metadata.write(table, root)
-    draw = np.random.default_rng(0)
-    for site in png_tree.site_paths(table, root):
-        for channel in png_tree.CHANNELS:
-            path = png_tree.channel_path(site, channel)
-            os.makedirs(path.parent, exist_ok=True)
-            Image.fromarray(picture(image_size, draw)).save(path)
-    return table
+def in_a_process(step: str, root: Path) -> Cost:
+    """Measure a step in a fresh process, so that its memory is its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(cost_of, step, root).result()
 
 
-def picture(image_size: int, draw: np.random.Generator) -> np.ndarray:
-    """Draw one channel, uint8 (image_size, image_size): bright spots on a dark, noisy ground."""
-    smooth = gaussian_filter(draw.normal(size=(image_size, image_size)), 4)
-    spots = np.clip(smooth / smooth.std(), 0, None) * 12
-    return np.clip(draw.poisson(2 + spots), 0, 255).astype(np.uint8)
+def cost_of(step: str, root: Path) -> Cost:
+    """Measure a step in this process."""
+    start = time.process_time()
+    STEPS[step](root)
+    return Cost(time.process_time() - start, peak_megabytes())
 
 
-def with_ids(table: pd.DataFrame) -> pd.DataFrame:
-    """Add site_id and well_id."""
-    well_id = table["experiment"] + "_" + table["plate"].astype(str) + "_" + table["well"]
-    return table.assign(well_id=well_id, site_id=well_id + "_" + table["site"].astype(str))
+def plan_an_epoch(root: Path) -> None:
+    """Load the metadata, split and plan."""
+    split = splits.stratified(metadata.load(root))
+    loader.shuffled(split.train, 8, 64, seed=0, epoch=0)
+
+
+def read_all_rows(root: Path) -> None:
+    """Read every site once, in random order."""
+    store = packed_store.open_packed(root)
+    order = np.random.default_rng(0).permutation(store.sites)
+    for start in range(0, store.sites, MINIBATCH):
+        store.read(order[start : start + MINIBATCH])
+
+
+STEPS: dict[str, Callable[[Path], object]] = {
+    "metadata, split, plan": plan_an_epoch,
+    "pack": images.pack,
+    "read in random order": read_all_rows,
+    "moments": lambda root: pixel_moments.measure(packed_store.open_packed(root)),
+}
+
+
+def peak_megabytes() -> float:
+    """Return the most memory that this process has had."""
+    status = Path("/proc/self/status")
+    # Linux's getrusage counts what the process was started from.
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 if __name__ == "__main__":

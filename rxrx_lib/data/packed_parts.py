@@ -5,12 +5,11 @@ Shapes: N sites of the screen in the metadata's order, C channels kept, H = W af
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,20 +22,22 @@ from rxrx_lib.data.packed_store import DAMAGED, FORMAT, open_part, read_chunk, s
 from rxrx_lib.data.png_tree import ImageError
 from rxrx_lib.data.reduction import ReducedPngs
 
-# At its lowest level Zstd packs nearly as fast as LZ4 (benchmarks/data.py).
-CODECS = {"lz4": (blosc2.Codec.LZ4, 5), "zstd": (blosc2.Codec.ZSTD, 1)}
+# At its lowest level each packs fastest and is read fastest (benchmarks/data.py).
+CODECS = {"lz4": (blosc2.Codec.LZ4, 1), "zstd": (blosc2.Codec.ZSTD, 1)}
 """What compresses pixels, after bitshuffle.
 
-`lz4`, the default, is read about twice as fast; `zstd` takes a quarter less disk. Training waits
+`lz4`, the default, is read nearly twice as fast; `zstd` takes a quarter less disk. Training waits
 for reading, so take `zstd` where the disk is the narrower place: too small, or slow and shared.
 """
-# Of raw pixels: about 5 s of one core's work, which is the most that a kill loses, and at most 369
-# files for RxRx1. A part is held in memory, compressed, until it is written.
-BYTES_OF_A_PART = 2**29
-MOST_SITES_OF_A_PART = 2**13
+# A part is the work of one thread, and what a kill loses of it: at most ten seconds or so. Small
+# screens are cut into fewer sites, so that all threads have work, but not into tiny files.
+PARTS = 64
+FEWEST_BYTES_OF_A_PART = 2**23
+# Of raw pixels, for 185 files of RxRx1; and Blosc2 writes the index anew with each site.
+MOST_BYTES_OF_A_PART = 2**30
+MOST_SITES_OF_A_PART = 2**12
 # Where a part keeps the SHA-256 of each site's pixels.
 DIGESTS = "site_sha256"
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class PackingError(OSError):
@@ -113,9 +114,10 @@ class Part:
 
 def cut(packing: Packing) -> list[Part]:
     """Cut a screen into parts, by its shape alone."""
-    most = BYTES_OF_A_PART // int(np.prod(packing.site_shape))
-    every = packing.images.sites
-    sites = min(max(most, 1), MOST_SITES_OF_A_PART, every)
+    every, site = packing.images.sites, int(np.prod(packing.site_shape))
+    sites = max(-(-every // PARTS), FEWEST_BYTES_OF_A_PART // site)
+    sites = min(sites, MOST_BYTES_OF_A_PART // site, MOST_SITES_OF_A_PART, every)
+    sites = max(sites, 1)
     cuts = [range(start, min(start + sites, every)) for start in range(0, every, sites)]
     return [Part(packing.folder / _name(packing, rows), rows) for rows in cuts]
 
@@ -143,7 +145,7 @@ def packed_before(packing: Packing, part: Part, workers: int) -> bytes | None:
 def pack_parts(
     packing: Packing, parts: Sequence[Part], workers: int, arrived: Callable[[int], None]
 ) -> dict[Part, bytes]:
-    """Pack parts one after the other; each is written while the threads are at the next.
+    """Pack parts, each in a thread of its own.
 
     Parameters
     ----------
@@ -152,9 +154,9 @@ def pack_parts(
     parts : sequence of Part
         In increasing order of rows.
     workers : int
-        Threads that decode, compress and hash.
+        Threads that decode, compress, hash and write.
     arrived : callable
-        Takes the size of each site's pixels in bytes.
+        Takes the size of each site's pixels in bytes; several threads call it.
 
     Returns
     -------
@@ -168,66 +170,69 @@ def pack_parts(
     PackingError
         If a part cannot be written.
     """
-    parameters = packing.parameters
     # Else the threads wait for each other's compression.
     blosc2.set_releasegil(True)
+    stopped = threading.Event()
 
-    def packed_site(row: int) -> tuple[bytes, bytes]:
-        pixels = packing.images.read([row])[0]
-        return blosc2.compress2(pixels, cparams=parameters), site_sha256(pixels)
+    def packed(part: Part) -> tuple[bytes, Future[None]]:
+        with ExitStack() as unfinished:
+            unfinished.enter_context(writing(part.path))
+            temporary = unfinished.enter_context(atomic.replacing(part.path))
+            digests = _fill(packing, part, temporary, stopped, arrived)
+            _require_unchanged(packing, part)
+            # The disk may take its time, in which this thread can be at the next part.
+            return digests, finisher.submit(unfinished.pop_all().close)
 
     digests: dict[Part, bytes] = {}
-    rows = itertools.chain.from_iterable(part.rows for part in parts)
-    before: Future[None] | None = None
-    with closing(in_order(packed_site, rows, workers)) as sites, ThreadPoolExecutor(1) as writer:
-        for part in parts:
-            array = _empty(packing, part)
-            digests[part] = _fill(array, itertools.islice(sites, len(part.rows)), arrived)
-            if before is not None:
-                before.result()
-            before = writer.submit(_write, packing, part, array)
-        if before is not None:
-            before.result()
+    with ThreadPoolExecutor(1) as finisher, closing(in_order(packed, parts, workers)) as done:
+        try:
+            for part, (found, finished) in zip(parts, done, strict=True):
+                finished.result()
+                digests[part] = found
+        finally:
+            stopped.set()
     return digests
 
 
-def _empty(packing: Packing, part: Part) -> blosc2.NDArray:
-    """Return a part in memory, to be filled."""
-    return blosc2.empty(
+def _fill(
+    packing: Packing,
+    part: Part,
+    path: Path,
+    stopped: threading.Event,
+    arrived: Callable[[int], None],
+) -> bytes:
+    """Write the sites of a part, and return their SHA-256s."""
+    parameters = packing.parameters
+    array = blosc2.empty(
         (len(part.rows), *packing.site_shape),
         np.uint8,
         chunks=(1, *packing.site_shape),
         blocks=(1, 1, *packing.site_shape[1:]),
-        cparams=packing.parameters,
+        cparams=parameters,
+        urlpath=str(path),
+        contiguous=True,
+        mode="w",
     )
-
-
-def _fill(
-    array: blosc2.NDArray,
-    sites: Iterator[tuple[bytes, bytes]],
-    arrived: Callable[[int], None],
-) -> bytes:
-    """Put compressed sites into a part, and return their SHA-256s."""
     digests = bytearray()
-    for place, (chunk, digest) in enumerate(sites):
-        array.schunk.update_chunk(place, chunk)
-        digests += digest
-        arrived(array.schunk.chunksize)
+    for place, row in enumerate(part.rows):
+        if stopped.is_set():
+            raise InterruptedError("another part failed, or Ctrl-C")
+        pixels = packing.images.read([row])[0]
+        digests += site_sha256(pixels)
+        array.schunk.update_chunk(place, blosc2.compress2(pixels, cparams=parameters))
+        arrived(pixels.nbytes)
     array.schunk.vlmeta[DIGESTS] = bytes(digests)
     return bytes(digests)
 
 
-def _write(packing: Packing, part: Part, array: blosc2.NDArray) -> None:
-    """Write a part, whole or not at all, if its PNGs are still those of its name."""
+def _require_unchanged(packing: Packing, part: Part) -> None:
+    """Refuse a part whose PNGs are no more those of its name."""
     if _name(packing, part.rows) != part.path.name:
         paths = packing.images.tree.paths
         raise ImageError(
             f"a picture from {paths[part.rows[0]]} to {paths[part.rows[-1]]} changed while it was "
             "packed; expected them to stay as they are: pack the screen again."
         )
-    # Blosc2 could write the file itself, but hides why it could not.
-    with writing(part.path), atomic.replacing(part.path) as temporary:
-        temporary.write_bytes(array.to_cframe())
 
 
 def _name(packing: Packing, rows: range) -> str:
@@ -242,10 +247,12 @@ def writing(path: Path) -> Iterator[None]:
     """Raise PackingError for what goes wrong while `path` is written."""
     try:
         yield
-    except OSError as error:
-        advice = "choose a folder in which files can be written"
-        if error.errno in FULL_DISK:
-            advice = "make room and pack it again, what was packed is kept"
+    except PackingError:
+        raise
+    # Blosc2 knows that a write fell short, and not why.
+    except (OSError, RuntimeError) as error:
+        reason = str(error) or "it fell short"
         raise PackingError(
-            f"{path} cannot be written ({error.strerror or error}): {advice}."
+            f"{path} cannot be written ({reason}); expected a folder with room for it: make room "
+            "or choose another, and pack again, what was packed is kept."
         ) from error

@@ -32,9 +32,8 @@ FORMAT = 2
 """Of the manifest and what it describes; an older store is to be packed again."""
 # Its first row, and what it was made from.
 PART = re.compile(r"\d{6}-[0-9a-f]{16}\.b2nd")
-# Each takes a file descriptor, of which a process may have 1024 or even 256; opening another
-# costs a tenth of reading a site.
-PARTS_OPEN = 128
+# All that RxRx1 has. Each takes a file descriptor, of which a process may have 1024, or 256.
+PARTS_OPEN = 192
 # What blosc2 raises for a file that is not as it was written.
 DAMAGED = (
     OSError,
