@@ -1,4 +1,4 @@
-"""What the data layer costs, as ratios within one run: reading, packing, moments, growth.
+"""What the data layer costs, as ratios within one run: reading, loading, packing, growth.
 
     python benchmarks/data.py [--image-size 512] [--sites 200] [--seconds 5] [--pngs FOLDER]
 
@@ -83,6 +83,9 @@ def describe(tree: png_tree.PngTree) -> None:
 
 def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float) -> None:
     """Compare the ways to read pixels, and what is built on the fastest."""
+    # Not at the top: the processes that measure memory import this module, and need no torch.
+    from data_loading import loading, one_core, preparing
+
     stores = {codec: packed(root, codec) for codec in ("lz4", "zstd")}
     readers: dict[str, Reader] = {
         "six PNGs, Pillow": lambda rows, out: by_pillow(tree.paths, rows, out),
@@ -103,14 +106,15 @@ def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float) -> None:
     for codec, store in stores.items():
         ratio = store.bytes / png_bytes(tree)
         print(f"  {f'packed store, {codec}':<28}{'':9}   {ratio:6.2f} x the PNGs' bytes")
-    store, reading = stores["lz4"].images, rates["packed store, lz4"]
-    loaded = minibatches_a_second(store, store.sites, seconds)
-    print(f"  {'loader to minibatches':<28}{loaded:9.0f}   {loaded / reading:6.2f} x reading, lz4")
     for codec, made in stores.items():
         moments, reading = passes_a_second(made.images, seconds)
         ratio = f"{moments / reading:6.2f} x reading in order, {codec}"
         print(f"  {'moments for normalising':<28}{moments:9.0f}   {ratio}")
+    with one_core():
+        loading(stores["lz4"].images, seconds)
     packing(root, tree)
+    with one_core():
+        preparing(seconds)
 
 
 class Packed(NamedTuple):
@@ -179,17 +183,6 @@ def rates_by_reader(
 def read_into(store: packed_store.PackedImages, rows: np.ndarray, out: Pixels) -> None:
     """Read sites from the packed store."""
     store.read(rows, out=out)
-
-
-def minibatches_a_second(images: packed_store.PackedImages, sites: int, seconds: float) -> float:
-    """Read whole epochs of shuffled minibatches through the loader, in this process."""
-    start, count, epoch = time.process_time(), 0, 0
-    while time.process_time() - start < seconds:
-        plan = loader.shuffled(np.arange(sites), 1, MINIBATCH, seed=0, epoch=epoch)
-        for _, pixels in loader.minibatches(images, plan):
-            count += len(pixels)
-        epoch += 1
-    return count / (time.process_time() - start)
 
 
 def passes_a_second(store: packed_store.PackedImages, seconds: float) -> tuple[float, float]:

@@ -1,6 +1,4 @@
-"""What it costs to get pixels into a training step, as ratios within one run, on one core.
-
-    python benchmarks/data_loading.py [--image-size 512] [--sites 160] [--seconds 5]
+"""What it costs to get pixels into a training step; `data.py` prints it.
 
 First the loader against the bare reading of the packed store, both into memory that is used again.
 Then what standardising and augmenting take of a training step. Both on the CPU: on a GPU they were
@@ -9,17 +7,14 @@ never measured.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from rxrx_lib.data import loader
 from rxrx_lib.data.images import Images
@@ -34,28 +29,21 @@ STEPS = 20
 """Minibatches of an epoch."""
 
 
-def main() -> None:
-    """Measure and print."""
-    from data import packed, write_screen
-
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image-size", type=int, default=512, help="pixels a side")
-    parser.add_argument("--sites", type=int, default=160, help="sites on disk, at most 2464")
-    parser.add_argument("--seconds", type=float, default=5.0, help="time a row")
-    asked = parser.parse_args()
-    stay_on_one_core()
-    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "screen"
-        write_screen(root, asked.sites, asked.image_size)
-        loading(packed(root, "lz4").images, asked.seconds)
-    preparing(asked.seconds)
-
-
-def stay_on_one_core() -> None:
-    """Keep this process, whatever threads it starts, on one processor."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process, whatever threads it starts, on one processor meanwhile."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    pinned = hasattr(os, "sched_setaffinity")
+    allowed = os.sched_getaffinity(0) if pinned else set()
+    if pinned:
+        os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        if pinned:
+            os.sched_setaffinity(0, allowed)
 
 
 def loading(images: Images, seconds: float) -> None:
@@ -157,7 +145,3 @@ def training_step(backbone: str, recipe: Recipe) -> Callable[[torch.Tensor, Mix]
         optimizer.step()
 
     return train
-
-
-if __name__ == "__main__":
-    main()
