@@ -202,13 +202,12 @@ def _fill(
     arrived: Callable[[int], None],
 ) -> bytes:
     """Write the sites of a part, and return their SHA-256s."""
-    parameters = packing.parameters
     array = blosc2.empty(
         (len(part.rows), *packing.site_shape),
         np.uint8,
         chunks=(1, *packing.site_shape),
         blocks=(1, 1, *packing.site_shape[1:]),
-        cparams=parameters,
+        cparams=packing.parameters,
         urlpath=str(path),
         contiguous=True,
         mode="w",
@@ -219,7 +218,7 @@ def _fill(
             raise InterruptedError("another part failed, or Ctrl-C")
         pixels = packing.images.read([row])[0]
         digests += site_sha256(pixels)
-        array.schunk.update_chunk(place, blosc2.compress2(pixels, cparams=parameters))
+        array.schunk.update_data(place, pixels, copy=False)
         arrived(pixels.nbytes)
     array.schunk.vlmeta[DIGESTS] = bytes(digests)
     return bytes(digests)
