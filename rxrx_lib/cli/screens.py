@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 
 from rxrx_lib.cli.arguments import (
@@ -37,6 +36,7 @@ def add_screen_commands(commands: Commands) -> None:
 
     check = add_command(commands, "check", _check, "list what is wrong with a screen")
     check.add_argument("dir", type=Path)
+    check.add_argument("--workers", type=positive_count, metavar="N", help="threads; default all")
 
     _add_pack(commands)
 
@@ -145,8 +145,9 @@ def _download(asked: argparse.Namespace) -> int:
 
 def _check(asked: argparse.Namespace) -> int:
     from rxrx_lib.data.check import check
+    from rxrx_lib.data.in_order import usable_cores
 
-    faults = check(asked.dir)
+    faults = check(asked.dir, workers=asked.workers or usable_cores())
     for fault in faults:
         print(fault)
     if not faults:
@@ -156,6 +157,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 def _pack(asked: argparse.Namespace) -> int:
     from rxrx_lib.data.images import pack
+    from rxrx_lib.data.in_order import usable_cores
     from rxrx_lib.data.packed_parts import CODECS
     from rxrx_lib.data.reduction import Reduction
 
@@ -169,7 +171,7 @@ def _pack(asked: argparse.Namespace) -> int:
         codec=asked.codec,
         channels=channels,
         downsample=asked.downsample,
-        workers=asked.workers or os.cpu_count() or 1,
+        workers=asked.workers or usable_cores(),
         write=print,
     )
     print(manifest)

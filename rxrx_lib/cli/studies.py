@@ -79,7 +79,7 @@ def _plan(asked: argparse.Namespace) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from rxrx_lib.study.execute import usable_cores
+    from rxrx_lib.data.in_order import usable_cores
     from rxrx_lib.study.require import check_device, require
 
     specs = _specs(asked)
@@ -109,8 +109,8 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _book(asked: argparse.Namespace) -> int:
+    from rxrx_lib.data.in_order import usable_cores
     from rxrx_lib.study.book import make_book
-    from rxrx_lib.study.execute import usable_cores
 
     profile = known_profile(asked.profile)
     if profile.screen is None and profile.chapters is None:

@@ -146,7 +146,9 @@ def _site(
     ]
     pictures = [outcome for _, outcome in decoded if not isinstance(outcome, png_tree.ImageError)]
     alike = len(pictures) == len(decoded) and len({picture.shape for picture in pictures}) == 1
-    if not alike or pictures[0].shape[-1] % kept.downsample:
+    # A store of channels or sizes that these PNGs cannot have given is one of other pictures.
+    given = set(kept.channels or ()) <= set(layout.channels)
+    if not (alike and given) or pictures[0].shape[-1] % kept.downsample:
         return outcomes, b""
     pixels = np.concatenate([picture.reshape(-1, *picture.shape[-2:]) for picture in pictures])
     return outcomes, packed_store.site_sha256(kept.of(pixels, layout.channels))

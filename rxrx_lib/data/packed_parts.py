@@ -18,19 +18,27 @@ import numpy as np
 
 from rxrx_lib.data import atomic, png_tree
 from rxrx_lib.data.in_order import in_order
-from rxrx_lib.data.packed_store import DAMAGED, FORMAT, open_part, read_chunk, site_sha256
+from rxrx_lib.data.packed_store import (
+    CHECKSUMS,
+    DAMAGED,
+    FORMAT,
+    PART_ENDING,
+    checksum,
+    open_part,
+    read_chunk,
+    site_sha256,
+)
 from rxrx_lib.data.png_tree import ImageError
 from rxrx_lib.data.reduction import ReducedPngs
 
-# At its lowest level each packs fastest and is read fastest (benchmarks/data.py).
 CODECS = {"lz4": (blosc2.Codec.LZ4, 1), "zstd": (blosc2.Codec.ZSTD, 1)}
 """What compresses pixels, after bitshuffle.
 
 `lz4`, the default, is read nearly twice as fast; `zstd` takes a quarter less disk. Training waits
 for reading, so take `zstd` where the disk is the narrower place: too small, or slow and shared.
 """
-# A part is the work of one thread, and what a kill loses of it: at most ten seconds or so. Small
-# screens are cut into fewer sites, so that all threads have work, but not into tiny files.
+# A part is the work of one thread, and what a kill loses of it. Small screens are cut into fewer
+# sites, so that all threads have work, but not into tiny files.
 PARTS = 64
 FEWEST_BYTES_OF_A_PART = 2**23
 # Of raw pixels, for 185 files of RxRx1; and Blosc2 writes the index anew with each site.
@@ -129,12 +137,12 @@ def packed_before(packing: Packing, part: Part, workers: int) -> bytes | None:
 
     def digest(place: int) -> bytes:
         pixels = np.empty(packing.site_shape, np.uint8)
-        read_chunk(array, place, pixels)
+        read_chunk(opened, place, pixels)
         return site_sha256(pixels)
 
     try:
-        array = open_part(str(part.path), (len(part.rows), *packing.site_shape))
-        digests = bytes(array.schunk.vlmeta[DIGESTS])
+        opened = open_part(str(part.path), (len(part.rows), *packing.site_shape))
+        digests = bytes(opened.array.schunk.vlmeta[DIGESTS])
         found = b"".join(in_order(digest, range(len(part.rows)), workers))
     # What is wrong with it does not matter: it is packed anew.
     except DAMAGED:
@@ -212,15 +220,17 @@ def _fill(
         contiguous=True,
         mode="w",
     )
-    digests = bytearray()
+    digests, checksums = bytearray(), np.empty(len(part.rows), np.uint64)
     for place, row in enumerate(part.rows):
         if stopped.is_set():
             raise InterruptedError("another part failed, or Ctrl-C")
         pixels = packing.images.read([row])[0]
         digests += site_sha256(pixels)
         array.schunk.update_data(place, pixels, copy=False)
+        checksums[place] = checksum(array.schunk.get_chunk(place))
         arrived(pixels.nbytes)
     array.schunk.vlmeta[DIGESTS] = bytes(digests)
+    array.schunk.vlmeta[CHECKSUMS] = checksums.tobytes()
     return bytes(digests)
 
 
@@ -238,7 +248,9 @@ def _name(packing: Packing, rows: range) -> str:
     images = packing.images
     pngs = png_tree.fingerprint(images.tree, rows, images.channels)
     made_of = (FORMAT, packing.codec_name, packing.site_shape, images.channels, pngs)
-    return f"{rows.start:06d}-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}.b2nd"
+    return (
+        f"{rows.start:06d}-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}{PART_ENDING}"
+    )
 
 
 @contextmanager

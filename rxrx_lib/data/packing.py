@@ -12,7 +12,7 @@ import numpy as np
 
 from rxrx_lib.data import atomic, metadata, png_tree
 from rxrx_lib.data.packed_parts import Packing, Part, cut, pack_parts, packed_before, writing
-from rxrx_lib.data.packed_store import FORMAT, MANIFEST, forget_opened
+from rxrx_lib.data.packed_store import FORMAT, MANIFEST, PART_ENDING, forget_opened
 from rxrx_lib.data.progress import TransferProgress
 from rxrx_lib.data.reduction import ReducedPngs, Reduction
 from rxrx_lib.data.screen_copy import copy_metadata, origin
@@ -68,9 +68,9 @@ def pack(
     Notes
     -----
     Whatever ends a packing, the parts that it finished stay, and the next one with the same
-    settings goes on: it reads them, makes sure of the SHA-256 of each site, which is an eighth of
-    the work of packing, and packs what is missing, damaged, or was made from PNGs that have
-    changed since (`png_tree.fingerprint`). One packing of a folder at a time.
+    settings goes on: it reads them, makes sure of the SHA-256 of each site, and packs what is
+    missing, damaged, or was made from PNGs that have changed since (`png_tree.fingerprint`). One
+    packing of a folder at a time.
     """
     kept = None if channels is None else tuple(channels)
     table = metadata.load(root)
@@ -83,7 +83,8 @@ def pack(
     with writing(target):
         copy_metadata(Path(root), target)
         # What a killed packing was writing.
-        _remove(manifest.parent.glob(".*"))
+        _remove(manifest.parent.glob(f".*{PART_ENDING}"))
+        _remove(manifest.parent.glob(f".*.{manifest.name}"))
     parts = cut(packing)
     digests = _all_packed(packing, parts, workers, write or _unheard)
     described = {
@@ -101,7 +102,7 @@ def pack(
     with writing(manifest):
         atomic.write_text(manifest, json.dumps(described, indent=2) + "\n")
         # No manifest names the parts of older stores any more.
-        _remove(set(manifest.parent.glob("*.b2nd")) - {part.path for part in parts})
+        _remove(set(manifest.parent.glob(f"*{PART_ENDING}")) - {part.path for part in parts})
     forget_opened()
     return manifest
 

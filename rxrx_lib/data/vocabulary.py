@@ -27,3 +27,5 @@ WELLS = tuple(f"{row}{column:02d}" for row in "BCDEFGHIJKLMNO" for column in ran
 CLASSES = 1139
 EMPTY = "EMPTY"
 UNLABELLED = -1
+# How experiments of simulated screens begin, so that none passes for the release's.
+SIMULATED_PREFIX = "SIM-"

@@ -34,6 +34,7 @@ SPLIT_UNITS = {
     "wilds_mixed_to_test": ("site",),
     "few_experiments": ("experiment",),
 }
+"""Split to what may stay on one side."""
 SIDES = ("train", "val", "id_test", "test")
 COLUMNS = (
     "site_id",

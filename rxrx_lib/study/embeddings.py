@@ -20,6 +20,7 @@ from rxrx_lib.data.simulated_embeddings import EmbeddingsSpec
 from rxrx_lib.data.simulator.spec import MOST_POSITIVE_CONTROLS, MOST_TREATMENTS_PER_PLATE
 from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, separated, stratified
+from rxrx_lib.data.vocabulary import SIMULATED_PREFIX
 from rxrx_lib.evaluation.corrections import CORRECTIONS, Correction
 from rxrx_lib.evaluation.cross_experiment import neighbour_chance, neighbour_hits
 from rxrx_lib.evaluation.probes import linear_answers, mlp_answers
@@ -248,7 +249,7 @@ def _require_release(source: Source) -> None:
     file = source.root / embeddings.FILE_NAME
     instead = "put the release's two files there, or move this one away."
     found = set(source.sites.table["experiment"])
-    simulated = sorted(name for name in found if name.startswith("SIM-"))
+    simulated = sorted(name for name in found if name.startswith(SIMULATED_PREFIX))
     if simulated or (source.root / TRUTH_FILE).exists():
         sign = f"the experiment {simulated[0]}" if simulated else TRUTH_FILE
         raise ValueError(f"{source.root} holds {sign}, so it is simulated; {instead}")

@@ -62,7 +62,8 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
         attempts = Attempts(this_attempt(device))
         screen = open_screen(spec.data, runtime.data)
         split = make_split(screen.table, spec.split)
-        screen = stages.normalised(spec, screen, split)
+        workers = runtime.loader_workers
+        screen = stages.normalised(spec, screen, split, workers=workers)
         method = METHODS[spec.method]
         with one_thread_on_cpu(device), deterministic_on_cuda(device):
             network = stages.build(method, spec, screen)
@@ -74,11 +75,13 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
                 split,
                 checkpoint=run.checkpoint,
                 attempts=attempts,
-                workers=runtime.loader_workers,
+                workers=workers,
                 device=device,
             )
             asked = PredictSpec(statistics=method.statistics)
-            metrics = stages.predict_and_score(network, asked, spec, screen, split, run, device)
+            metrics = stages.predict_and_score(
+                network, asked, spec, screen, split, run, workers=workers, device=device
+            )
         source = provenance(attempts.so_far(), screen.root, spec.data)
         source["epoch"] = stages.epoch_use(method, spec, screen, split)._asdict()
         stages.commit(run, network, history, metrics, source)
@@ -194,8 +197,3 @@ def deterministic_on_cuda(device: str) -> Iterator[None]:
         cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = before
         torch.set_float32_matmul_precision(products)
         torch.use_deterministic_algorithms(strict, warn_only=warn_only)
-
-
-def usable_cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -98,8 +98,10 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
         for among, ending in (("all", ""), ("treatments", "_treatments")):
             values = replicate_values(chosen, "baseline", "separated", f"accuracy{ending}")
             if values:
-                luck = chosen[[f"luck_mean{ending}", f"luck_sd{ending}"]].to_numpy()
-                found.append(_luck_verdict(control, among, list(values.values()), luck))
+                runs = chosen[chosen["method"] == "baseline"]
+                luck = runs[[f"luck_mean{ending}", f"luck_sd{ending}"]].to_numpy()
+                if luck[:, 1].any():  # else there are no names to exchange
+                    found.append(_luck_verdict(control, among, list(values.values()), luck))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.packed_store import MANIFEST, is_packed, open_packed
 from rxrx_lib.data.simulator.write import TRUTH_FILE
 from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, wilds
+from rxrx_lib.data.vocabulary import SIMULATED_PREFIX
 from rxrx_lib.study.runs import commit_folder
 from rxrx_lib.study.spec import DataSpec, SplitSpec, identity
 
@@ -82,12 +84,16 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
 def _require_whole_pictures(root: Path) -> None:
     """Refuse pictures that a run would report as the screen's own and are less."""
     store = open_packed(root)
-    downsample, lacking = store.reduction.downsample, sorted({*CHANNELS} - {*store.channels})
+    source = json.loads((root / MANIFEST).read_text(encoding="utf-8"))["source"]
+    downsample, lacking = (
+        store.reduction.downsample,
+        sorted({*source["channels"]} - {*store.channels}),
+    )
     if downsample > 1 or lacking:
         fewer = f"lacks the channels {', '.join(map(str, lacking))}"
         what = fewer if lacking else f"has one pixel for {downsample} × {downsample}"
         raise ValueError(
-            f"{root / MANIFEST} {what}, so its pictures are not {root.name}'s; expected all six "
+            f"{root / MANIFEST} {what}, so its pictures are not {root.name}'s; expected all its "
             "channels at full size: pack the screen again without --downsample and --channels."
         )
 
@@ -96,7 +102,7 @@ def _require_release(root: Path) -> None:
     """Refuse what would be reported as RxRx1 and is not."""
     found = set(metadata.load(root)["experiment"])
     instead = "put the RxRx1 release there, or choose a simulated profile."
-    simulated = sorted(name for name in found if name.startswith("SIM-"))
+    simulated = sorted(name for name in found if name.startswith(SIMULATED_PREFIX))
     if simulated or (root / TRUTH_FILE).exists():
         sign = f"the experiment {simulated[0]}" if simulated else TRUTH_FILE
         raise ValueError(f"{root} holds {sign}, so it is a simulated screen; {instead}")

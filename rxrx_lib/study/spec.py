@@ -13,19 +13,12 @@ from typing import Any
 
 from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
+from rxrx_lib.evaluation.score import SPLIT_UNITS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.training.recipe import Recipe
 
 ID_DIGITS = 16
 LABELS = ("true", "shuffled")
-SPLIT_UNITS = {
-    "separated": ("experiment",),
-    "stratified": ("site", "well"),
-    "wilds_official": ("site",),
-    "wilds_mixed_to_test": ("site",),
-    "few_experiments": ("experiment",),
-}
-"""Split to what may stay on one side."""
 
 
 @dataclass(frozen=True, kw_only=True)

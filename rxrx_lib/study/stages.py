@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from rxrx_lib.training.fit import EpochRecord, Plan, Targets
 
 
-def normalised(spec: RunSpec, screen: Screen, split: Split) -> Screen:
+def normalised(spec: RunSpec, screen: Screen, split: Split, *, workers: int) -> Screen:
     """Return the screen with what training and prediction standardise every site by.
 
     Test sites are pooled with their own plate or experiment, and never in the scope `training`.
     """
     if spec.normalization == "self":
         return screen
-    moments = pixel_moments.of_screen(screen.images, screen.root)
+    moments = pixel_moments.of_screen(screen.images, screen.root, workers=max(1, workers))
     asked = NORMALIZATIONS[spec.normalization]
     found = statistics(moments, screen.table, split.train, asked)
     return screen._replace(pixel_statistics=found)
@@ -134,6 +134,8 @@ def predict_and_score(
     screen: Screen,
     split: Split,
     run: runs.Run,
+    *,
+    workers: int,
     device: str,
 ) -> dict[str, Any]:
     """Write predictions.npz, and metrics that are computed from that file alone.
@@ -155,6 +157,7 @@ def predict_and_score(
         embeddings=asked.embeddings,
         precision=spec.recipe.precision,
         device=device,
+        workers=workers,
     )
 
     metrics: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rxrx_lib.data.images import Images
+from rxrx_lib.data.loader import minibatches
 from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.splits import Split
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
@@ -40,6 +41,7 @@ def predict(
     precision: str = "fp32",
     device: str = "cpu",
     sites_a_pass: int = 256,
+    workers: int = 0,
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict the sites of a split, but its training sites, one experiment after another.
 
@@ -69,6 +71,8 @@ def predict(
         As in training.
     sites_a_pass
         Sites forwarded at once; changes memory and rounding, nothing else.
+    workers
+        Threads that read ahead; with 0 sites are read when they are needed.
 
     Returns
     -------
@@ -95,9 +99,12 @@ def predict(
     names = experiment_names(table)
     parts: list[dict[str, npt.NDArray[Any]]] = []
 
-    def standardised(rows: npt.NDArray[np.int64]) -> Tensor:
-        pixels = torch.from_numpy(images.read(rows)).to(device)
-        return standardise(pixels, pixel_statistics and pixel_statistics.of(rows))
+    def standardised(groups: list[npt.NDArray[np.int64]]) -> Iterator[Tensor]:
+        pinned = torch.device(device).type == "cuda"
+        with closing(minibatches(images, groups, workers=workers, pinned=pinned)) as reading:
+            for rows, pixels in reading:
+                by = pixel_statistics and pixel_statistics.of(rows)
+                yield standardise(pixels.to(device), by)
 
     for name in names:
         whole = sites_in_order(table, name)
@@ -109,9 +116,9 @@ def predict(
             autocast(precision, device),
             _normalised(network, standardised, whole, statistics, group_size),
         ):
-            for at in range(0, len(asked), sites_a_pass):
-                some = asked[at : at + sites_a_pass]
-                parts.append({"row": some, **_forward(network, standardised(some), embeddings)})
+            passes = [asked[at : at + sites_a_pass] for at in range(0, len(asked), sites_a_pass)]
+            for some, sites in zip(passes, standardised(passes), strict=True):
+                parts.append({"row": some, **_forward(network, sites, embeddings)})
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     row = arrays.pop("row")
     arrays["predicted_experiment"] = np.asarray(names)[arrays["predicted_experiment"]]
@@ -161,7 +168,7 @@ def equal_groups(rows: npt.NDArray[np.int64], group_size: int) -> list[npt.NDArr
 
 def _normalised(
     network: Network,
-    standardised: Callable[[npt.NDArray[np.int64]], Tensor],
+    standardised: Callable[[list[npt.NDArray[np.int64]]], Iterator[Tensor]],
     whole: npt.NDArray[np.int64],
     statistics: str,
     group_size: int,
@@ -170,7 +177,7 @@ def _normalised(
         return nullcontext()
 
     def groups() -> Iterator[Tensor]:
-        return (standardised(rows) for rows in equal_groups(whole, group_size))
+        return standardised(equal_groups(whole, group_size))
 
     if statistics == "experiment_exact":
         return using_statistics(network, exact_experiment_statistics(network, groups))

@@ -549,7 +549,9 @@ def test_a_disk_that_is_full_at_the_fourth_part_keeps_three(
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_a_part_of_any_bytes_is_read_or_refused(packed_part: Path, data: st.DataObject) -> None:
+def test_a_part_of_any_bytes_is_read_as_it_was_packed_or_refused(
+    packed_part: Path, pixels: np.ndarray, data: st.DataObject
+) -> None:
     spoiled = bytearray(packed_part.read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(spoiled) - 1), min_size=1, max_size=4)):
         spoiled[place] = data.draw(st.integers(0, 255))
@@ -559,10 +561,76 @@ def test_a_part_of_any_bytes_is_read_or_refused(packed_part: Path, data: st.Data
     path.write_bytes(spoiled)
     packed_store.forget_opened()
     opened = images.open_images(packed_part.parent)
-    sentences: list[str] = []
-    for channels in (None, [3, 1]):
+    rows = [0, 5, 2]
+    sentences = []
+    for channels in ([1, 2, 3, 4, 5, 6], [3, 1]):
         try:
-            opened.read([0, 5, 2], channels)
+            came = opened.read(rows, channels)
         except images.ImageError as error:
             sentences.append(str(error))
+        else:
+            shown = [channel - 1 for channel in channels]
+            np.testing.assert_array_equal(came, pixels[rows][:, shown])
     assert all(sentence.startswith(f"{path} cannot be used (") for sentence in sentences)
+
+
+def test_each_flipped_bit_of_the_pixels_is_found(packed_part: Path, pixels: np.ndarray) -> None:
+    """Blosc2 alone would decompress most of them to wrong pixels."""
+    path = packed_part.parent / "packed" / packed_part.name
+    sound = packed_part.read_bytes()
+    refused = 0
+    for place in range(len(sound) // 4, len(sound) // 2, len(sound) // 64):
+        path.unlink()
+        path.write_bytes(sound[:place] + bytes([sound[place] ^ 16]) + sound[place + 1 :])
+        packed_store.forget_opened()
+        opened = images.open_images(packed_part.parent)
+        wrong = []
+        for row in range(opened.sites):
+            try:
+                np.testing.assert_array_equal(opened.read([row])[0], pixels[row])
+            except images.ImageError as error:
+                wrong.append(str(error))
+        refused += bool(wrong)
+    assert refused >= 10
+
+
+def test_a_store_of_another_published_variant_is_not_replaced(own: Path, tmp_path: Path) -> None:
+    """Kaggle's metadata has other names, so that it would come to lie beside the release's."""
+    small = tmp_path / "small"
+    images.pack(own, out=small)
+    kaggle = tmp_path / "kaggle"
+    write_screen(kaggle, EXPERIMENTS, image_size=SIDE)
+    as_kaggle(kaggle, "names")
+    with pytest.raises(ValueError, match=r"metadata\.csv is of another screen than .*kaggle; "):
+        images.pack(kaggle, out=small)
+    assert len(images.open_images(small).read([0])) == 1
+
+
+def test_a_store_of_six_channels_beside_colour_pngs_is_one_of_other_pictures(own: Path) -> None:
+    images.pack(own)
+    described = (own / metadata.FILE_NAME).read_bytes()
+    as_wilds(own)
+    (own / metadata.FILE_NAME).write_bytes(described)
+    (fault,) = check(own)
+    assert "it was packed from other pictures than those in images" in fault
+
+
+def test_hidden_files_of_others_in_the_store_s_folder_are_left_alone(own: Path) -> None:
+    notes = own / "packed" / ".ipynb_checkpoints"
+    notes.mkdir(parents=True)
+    (notes / "note").write_text("mine")
+    images.pack(own)
+    assert (notes / "note").read_text() == "mine"
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.one_of(st.text(max_size=60), st.just("[" * 100_000), st.just('{"shape": [1]}')))
+def test_a_manifest_of_any_text_is_one_sentence(packed_part: Path, text: str) -> None:
+    root = packed_part.parent
+    sound = (root / packed_store.MANIFEST).read_text()
+    try:
+        (root / packed_store.MANIFEST).write_text(text)
+        with pytest.raises(images.ImageError, match=r"manifest\.json cannot be used \("):
+            images.open_images(root)
+    finally:
+        (root / packed_store.MANIFEST).write_text(sound)

@@ -175,3 +175,9 @@ def test_truth_json_holds_every_effect_and_phenotype() -> None:
 def test_sirnas_leave_the_average_cell_as_it_is() -> None:
     for effects in draw_truth(ScreenSpec(seed=4)).phenotypes.values():
         np.testing.assert_allclose(np.exp(effects[:-1]).mean(axis=0), 1.0, rtol=1e-9)
+
+
+def test_the_phenotype_factor_multiplies_what_sirnas_do() -> None:
+    whole, half = (draw_truth(ScreenSpec(seed=4, phenotype=factor)) for factor in (1.0, 0.5))
+    for cell_type, effects in whole.phenotypes.items():
+        np.testing.assert_allclose(half.phenotypes[cell_type], 0.5 * effects)

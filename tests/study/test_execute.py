@@ -112,7 +112,7 @@ def test_a_run_trains_and_predicts_on_sites_normalised_as_it_asks(
 
     screen = open_screen(spec.data, release)
     split = make_split(screen.table, spec.split)
-    by = stages.normalised(spec, screen, split).pixel_statistics
+    by = stages.normalised(spec, screen, split, workers=0).pixel_statistics
     network = stages.build(METHODS[spec.method], spec, screen).eval()
     network.load_state_dict(torch.load(run.result / "weights.pt", weights_only=True))
     rows = split.test[:20]

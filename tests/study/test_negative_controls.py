@@ -76,3 +76,8 @@ def test_cells_keep_the_replicates_and_the_line() -> None:
     assert found["labels_shuffled", "luck_line"].value == 4.0
     assert all(tuple(cell.replicates) == REPLICATES for cell in found.values())
     assert negative_control_cells(pd.DataFrame([])) == []
+
+
+def test_where_no_two_classes_are_equally_common_there_is_no_verdict_on_luck() -> None:
+    results = control_results(baseline=50.0, adabn=50.0).assign(luck_sd=0.0)
+    assert [v.control for v in verdicts(results) if v.among == "all"] == ["technical_off"]

@@ -70,9 +70,14 @@ def test_kaggle_s_sirnas_are_called_by_their_class_where_they_have_a_label(tmp_p
     assert {key: set(names) for key, names in found} == expected
 
 
-def test_pictures_of_three_channels_in_the_releases_place_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_of_three_channels_in_the_releases_place_are_refused(
+    tmp_path: Path, packed: bool
+) -> None:
     write_screen(tmp_path / "rxrx1", EXPERIMENTS, plates=1, treatments=1, positives=0)
     as_wilds(tmp_path / "rxrx1")
+    if packed:
+        pack(tmp_path / "rxrx1")
     with pytest.raises(
         ValueError, match=r"rxrx1 has pictures of 3 channels, as RxRx1-WILDS does; "
     ):

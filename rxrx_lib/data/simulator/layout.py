@@ -12,6 +12,7 @@ import pandas as pd
 from rxrx_lib.data import metadata
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.data.simulator.spec import ScreenSpec
+from rxrx_lib.data.vocabulary import SIMULATED_PREFIX
 
 EMPTY = "EMPTY"
 EMPTY_WELL = "B02"
@@ -50,7 +51,11 @@ def layout(spec: ScreenSpec) -> pd.DataFrame:
 def experiments(spec: ScreenSpec) -> list[tuple[str, str, str]]:
     """Return (experiment, cell type, dataset) of every experiment, training ones first."""
     return [
-        (f"SIM-{cell_type}-{number:02d}", cell_type, "train" if number <= train else "test")
+        (
+            f"{SIMULATED_PREFIX}{cell_type}-{number:02d}",
+            cell_type,
+            "train" if number <= train else "test",
+        )
         for cell_type, train, test in spec.experiments
         for number in range(1, train + test + 1)
     ]

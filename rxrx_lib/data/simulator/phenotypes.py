@@ -52,7 +52,7 @@ SHARED_COUNT = 0.8  # the same for cell counts
 STRENGTH_SPREAD = 0.35  # sd of the log strength of siRNAs: most are mild, a few are drastic
 POSITIVE_STRENGTH = 1.7
 COUNT_SKEW = 0.7
-LARGEST_EFFECT = 2.2
+LARGEST_EFFECT = 2.2  # before what all have in common is taken off
 
 
 def draw_phenotypes(spec: ScreenSpec) -> dict[str, Floats]:
@@ -61,7 +61,8 @@ def draw_phenotypes(spec: ScreenSpec) -> dict[str, Floats]:
     Parameters
     ----------
     spec : ScreenSpec
-        The screen; the draws depend on its seed alone, its ``phenotype`` multiplies them.
+        The screen. Draws depend on its seed alone; what the screen's siRNAs have in common is
+        taken off, so that effects depend on which there are. Its ``phenotype`` multiplies them.
 
     Returns
     -------
@@ -79,11 +80,12 @@ def draw_phenotypes(spec: ScreenSpec) -> dict[str, Floats]:
         for cell_type, effects in drawn.items():
             own = generator("phenotype", spec.seed, name, cell_type).standard_normal(len(NAMES))
             mixed = np.sqrt(in_common) * shared[:-1] + np.sqrt(1 - in_common) * own
-            effects[sirna_id] = spec.phenotype * _effects(cell_type, mixed, strength)
+            effects[sirna_id] = _effects(cell_type, mixed, strength)
     for cell_type, effects in drawn.items():
         # The release's thousand siRNAs leave the average cell as it is; a few would not, by chance.
         effects[:-1] -= np.log(np.exp(effects[:-1]).mean(axis=0))
-        effects[-1, CELL_COUNT] = spec.phenotype * CELL_TYPES[cell_type].empty_count
+        effects[-1, CELL_COUNT] = CELL_TYPES[cell_type].empty_count
+        effects *= spec.phenotype
     return drawn
 
 

@@ -1,9 +1,9 @@
 """How a simulated screen compares with RxRx1, statistic by statistic.
 
-Tolerances were written down before the first comparison, when a screen had 5 to 9 experiments of
-a cell type, and stayed when the default became the release's own 24, 11, 11 and 5. They allow for
-such few experiments, for pictures of less detail, and for heavy tails in HEPG2 and U2OS; a
-statistic that misses its tolerance is reported, not hidden.
+These tolerances were written down before the first comparison, when a screen had 5 to 9
+experiments of a cell type, and stayed when the default became the release's own 24, 11, 11 and 5.
+They allow for such few experiments, for pictures of less detail, and for heavy tails in HEPG2 and
+U2OS; a statistic that misses its tolerance is reported, not hidden.
 """
 
 from __future__ import annotations

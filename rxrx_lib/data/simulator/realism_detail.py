@@ -41,7 +41,7 @@ def realism_detail(spec: ScreenSpec) -> pd.DataFrame:
     pandas.DataFrame
         As of `realism`: how counts vary and how alike siRNAs change them in different cell types;
         and of one untreated HEPG2 field an experiment, correlations between channels, power
-        spectra, and the size of nuclei. A quarter of a second a field.
+        spectra, and the size of nuclei.
     """
     window = replace(spec, image_size=COUNTED_VIEW, pixel_size=1.0)
     truth, table = draw_truth(window), layout(window)
