@@ -12,17 +12,20 @@ compared with where it is installed: pip install opencv-python-headless
 from __future__ import annotations
 
 import argparse
+import datetime
 import functools
 import importlib.util
 import json
 import multiprocessing
 import os
+import platform
 import resource
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +41,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from rxrx_lib.data import images, loader, metadata, packed_store, pixel_moments, png_tree, splits
+from rxrx_lib.study.provenance import code_version, hardware
 
 MINIBATCH = 32
 ROUNDS = 5
@@ -58,6 +62,7 @@ def main() -> None:
     )
     parser.add_argument("--small", type=int, default=16, help="pixels a side while it grows")
     asked = parser.parse_args()
+    print(provenance())
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "screen"
         given = given_sites(asked.pngs) if asked.pngs else None
@@ -68,6 +73,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         real_size(Path(folder))
         growth(Path(folder), asked.grow, asked.small)
+
+
+def provenance() -> str:
+    """Say when and on what this was measured."""
+    code = code_version()
+    commit = str(code.get("commit", code["rxrx_lib"]))[:10]
+    changed = " and changes" if code.get("modified") else ""
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "blosc2", "pillow"))
+    processor = hardware("cpu").split(",")[0]
+    return (
+        f"{datetime.date.today()}; commit {commit}{changed}; {processor}, {CORES} cores; "
+        f"Python {platform.python_version()}, {libraries}"
+    )
 
 
 def describe(tree: png_tree.PngTree) -> None:
