@@ -18,16 +18,8 @@ import numpy as np
 
 from rxrx_lib.data import atomic, png_tree
 from rxrx_lib.data.in_order import in_order
-from rxrx_lib.data.packed_store import (
-    CHECKSUMS,
-    DAMAGED,
-    FORMAT,
-    PART_ENDING,
-    checksum,
-    open_part,
-    read_chunk,
-    site_sha256,
-)
+from rxrx_lib.data.packed_store import FORMAT, open_part, site_sha256
+from rxrx_lib.data.part_file import ENDING, DamagedPartError, read_site, write_part
 from rxrx_lib.data.png_tree import ImageError
 from rxrx_lib.data.reduction import ReducedPngs
 
@@ -41,11 +33,9 @@ for reading, so take `zstd` where the disk is the narrower place: too small, or 
 # sites, so that all threads have work, but not into tiny files.
 PARTS = 64
 FEWEST_BYTES_OF_A_PART = 2**23
-# Of raw pixels, for 185 files of RxRx1; and Blosc2 writes the index anew with each site.
+# Of raw pixels, for 185 files of RxRx1.
 MOST_BYTES_OF_A_PART = 2**30
 MOST_SITES_OF_A_PART = 2**12
-# Where a part keeps the SHA-256 of each site's pixels.
-DIGESTS = "site_sha256"
 
 
 class PackingError(OSError):
@@ -137,17 +127,16 @@ def packed_before(packing: Packing, part: Part, workers: int) -> bytes | None:
 
     def digest(place: int) -> bytes:
         pixels = np.empty(packing.site_shape, np.uint8)
-        read_chunk(opened, place, pixels)
+        read_site(opened, place, pixels)
         return site_sha256(pixels)
 
-    try:
-        opened = open_part(str(part.path), (len(part.rows), *packing.site_shape))
-        digests = bytes(opened.array.schunk.vlmeta[DIGESTS])
-        found = b"".join(in_order(digest, range(len(part.rows)), workers))
     # What is wrong with it does not matter: it is packed anew.
-    except DAMAGED:
+    try:
+        opened = open_part(str(part.path), len(part.rows))
+        found = b"".join(in_order(digest, range(len(part.rows)), workers))
+    except (ImageError, DamagedPartError):
         return None
-    return digests if digests == found else None
+    return opened.digests if opened.digests == found else None
 
 
 def pack_parts(
@@ -210,27 +199,19 @@ def _fill(
     arrived: Callable[[int], None],
 ) -> bytes:
     """Write the sites of a part, and return their SHA-256s."""
-    array = blosc2.empty(
-        (len(part.rows), *packing.site_shape),
-        np.uint8,
-        chunks=(1, *packing.site_shape),
-        blocks=(1, 1, *packing.site_shape[1:]),
-        cparams=packing.parameters,
-        urlpath=str(path),
-        contiguous=True,
-        mode="w",
-    )
-    digests, checksums = bytearray(), np.empty(len(part.rows), np.uint64)
-    for place, row in enumerate(part.rows):
-        if stopped.is_set():
-            raise InterruptedError("another part failed, or Ctrl-C")
-        pixels = packing.images.read([row])[0]
-        digests += site_sha256(pixels)
-        array.schunk.update_data(place, pixels, copy=False)
-        checksums[place] = checksum(array.schunk.get_chunk(place))
-        arrived(pixels.nbytes)
-    array.schunk.vlmeta[DIGESTS] = bytes(digests)
-    array.schunk.vlmeta[CHECKSUMS] = checksums.tobytes()
+    parameters, digests = packing.parameters, bytearray()
+
+    def sites() -> Iterator[tuple[bytes, bytes]]:
+        for row in part.rows:
+            if stopped.is_set():
+                raise InterruptedError("another part failed, or Ctrl-C")
+            pixels = packing.images.read([row])[0]
+            digest = site_sha256(pixels)
+            yield blosc2.compress2(pixels, cparams=parameters), digest
+            digests.extend(digest)
+            arrived(pixels.nbytes)
+
+    write_part(path, sites())
     return bytes(digests)
 
 
@@ -248,9 +229,7 @@ def _name(packing: Packing, rows: range) -> str:
     images = packing.images
     pngs = png_tree.fingerprint(images.tree, rows, images.channels)
     made_of = (FORMAT, packing.codec_name, packing.site_shape, images.channels, pngs)
-    return (
-        f"{rows.start:06d}-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}{PART_ENDING}"
-    )
+    return f"{rows.start:06d}-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}{ENDING}"
 
 
 @contextmanager
@@ -260,10 +239,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except PackingError:
         raise
-    # Blosc2 knows that a write fell short, and not why.
-    except (OSError, RuntimeError) as error:
-        reason = str(error) or "it fell short"
+    except OSError as error:
         raise PackingError(
-            f"{path} cannot be written ({reason}); expected a folder with room for it: make room "
+            f"{path} cannot be written ({error}); expected a folder with room for it: make room "
             "or choose another, and pack again, what was packed is kept."
         ) from error

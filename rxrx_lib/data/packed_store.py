@@ -1,8 +1,8 @@
 """All pixels of a screen in a few compressed arrays, one chunk a site, read ten times faster.
 
-`packing` makes the store. A manifest describes it and names its parts; each part is a Blosc2 array
-of consecutive sites. Shapes: N sites of the screen in the metadata's order, B sites asked for, C
-channels kept, H = W.
+`packing` makes the store. A manifest describes it and names its parts; each part is a file of
+consecutive sites, see `part_file`. Shapes: N sites of the screen in the metadata's order, B sites
+asked for, C channels kept, H = W.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import blosc2
 import numpy as np
-import numpy.typing as npt
 
-from rxrx_lib.data import metadata, png_tree
+from rxrx_lib.data import metadata, part_file, png_tree
 from rxrx_lib.data.in_order import in_order
+from rxrx_lib.data.part_file import ENDING, DamagedPartError, Part
 from rxrx_lib.data.png_tree import CHANNELS, ImageError, Pixels, PngTree, Rows
 from rxrx_lib.data.reduction import ReducedPngs, Reduction
 
@@ -32,23 +32,7 @@ MANIFEST = FOLDER / "manifest.json"
 FORMAT = 2
 """Of the manifest and what it describes; an older store is to be packed again."""
 # Its first row, and what it was made from.
-PART = re.compile(r"\d{6}-[0-9a-f]{16}\.b2nd")
-PART_ENDING = ".b2nd"
-# Where a part keeps the checksum of each site.
-CHECKSUMS = "checksums"
-# All that RxRx1 has. Each takes a file descriptor, of which a process may have 1024, or 256.
-PARTS_OPEN = 192
-# What blosc2 raises for a file that is not as it was written.
-DAMAGED = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    SyntaxError,
-    MemoryError,
-)
+PART = re.compile(rf"\d{{6}}-[0-9a-f]{{16}}{re.escape(ENDING)}")
 
 
 @dataclass(frozen=True)
@@ -92,23 +76,22 @@ class PackedImages:
         wanted = png_tree.asked_channels(channels, self.channels)
         shape = (len(positions), len(wanted), self.image_size, self.image_size)
         pixels = png_tree.asked_place(out, shape)
-        places = [self.channels.index(channel) for channel in wanted]
+        every, places = wanted == self.channels, [self.channels.index(one) for one in wanted]
+        whole = np.empty((len(self.channels), *shape[2:]), np.uint8)
         for site, row in zip(pixels, positions.tolist(), strict=True):
             part, place = divmod(row, self.sites_a_part)
             path = os.path.join(self.folder, self.parts[part])
-            opened = _opened(path, self._shape(part), os.getpid())
+            opened = _opened(path, self._sites_of(part), os.getpid())
             try:
-                if wanted == self.channels:
-                    read_chunk(opened, place, site)
-                else:
-                    _read_blocks(opened, place, places, site)
-            except DAMAGED as error:
+                part_file.read_site(opened, place, site if every else whole)
+            except DamagedPartError as error:
                 raise ImageError(store_fault(path, str(error))) from error
+            if not every:
+                site[:] = whole[places]
         return pixels
 
-    def _shape(self, part: int) -> tuple[int, ...]:
-        sites = min(self.sites_a_part, self.sites - part * self.sites_a_part)
-        return (sites, len(self.channels), self.image_size, self.image_size)
+    def _sites_of(self, part: int) -> int:
+        return min(self.sites_a_part, self.sites - part * self.sites_a_part)
 
 
 def is_packed(root: Path | str) -> bool:
@@ -150,54 +133,20 @@ def open_packed(root: Path | str) -> PackedImages:
     return images
 
 
-class OpenPart(NamedTuple):
-    """A part that is open, and the checksum of each of its sites as compressed."""
-
-    array: blosc2.NDArray
-    checksums: npt.NDArray[np.uint64]
-
-
-def open_part(path: str, shape: tuple[int, ...]) -> OpenPart:
-    """Open a part read-only.
+def open_part(path: str, sites: int) -> Part:
+    """Open a part of so many sites.
 
     Raises
     ------
     ImageError
-        If it is no array of that shape.
+        If it is no such part.
     """
     # Else threads that read wait for each other's decompression.
     blosc2.set_releasegil(True)
     try:
-        array = blosc2.open(path, mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
-    except DAMAGED as error:
+        return part_file.open_part(path, sites)
+    except (OSError, DamagedPartError) as error:
         raise ImageError(store_fault(path, str(error))) from error
-    # A damaged head can make it look like another kind of store.
-    if not isinstance(array, blosc2.NDArray):
-        raise ImageError(store_fault(path, f"it holds a {type(array).__name__}"))
-    chunk = (1, *shape[1:])
-    if (array.shape, array.dtype, array.chunks) != (shape, np.uint8, chunk):
-        reason = f"it holds {array.dtype} {array.shape}, expected uint8 {shape}"
-        raise ImageError(store_fault(path, reason))
-    try:
-        checksums = np.frombuffer(array.schunk.vlmeta[CHECKSUMS], np.uint64)
-    except DAMAGED as error:
-        raise ImageError(store_fault(path, f"{error!r}")) from error
-    if len(checksums) != len(array):
-        reason = f"it has checksums of {len(checksums)} sites, not {len(array)}"
-        raise ImageError(store_fault(path, reason))
-    return OpenPart(array, checksums)
-
-
-def checksum(chunk: bytes) -> int:
-    """Return the sum of a compressed site's bytes, taken eight at a time as numbers, modulo 2^64.
-
-    A wrong byte always changes it, and so do several but once in 2^64. Blosc2 itself decompresses
-    damaged bytes to wrong pixels; a CRC-32 would take a third of the time of reading, this takes a
-    hundredth.
-    """
-    whole = len(chunk) // 8 * 8
-    words = np.frombuffer(chunk, np.uint64, whole // 8)
-    return (int(words.sum()) + int.from_bytes(chunk[whole:], "little") + len(chunk)) % 2**64
 
 
 def content_sha256(images: PngTree | ReducedPngs | PackedImages, workers: int = 1) -> str:
@@ -245,34 +194,7 @@ def _described(folder: Path, described: dict[str, Any]) -> PackedImages:
     return PackedImages(str(folder), parts, sites_a_part, sites, height, reduction, content)
 
 
-@functools.lru_cache(maxsize=PARTS_OPEN)
-def _opened(path: str, shape: tuple[int, ...], process: int) -> OpenPart:
+@functools.cache
+def _opened(path: str, sites: int, process: int) -> Part:
     """Open a part once a process: one that was opened before a fork must not be shared."""
-    return open_part(path, shape)
-
-
-def read_chunk(part: OpenPart, place: int, site: Pixels) -> None:
-    """Read all channels of a site, three times as fast as by slicing the array."""
-    chunk = _sound_chunk(part, place)
-    size, _, _ = blosc2.get_cbuffer_sizes(chunk)
-    if size != site.nbytes:
-        raise ValueError(f"a site of {size} bytes, expected {site.nbytes}")
-    # SChunk.decompress_chunk would do the same with other threads at a stand.
-    blosc2.decompress2(chunk, dst=site, dparams=blosc2.DParams(nthreads=1))
-
-
-def _sound_chunk(part: OpenPart, place: int) -> bytes:
-    """Return a site as compressed, if it is as it was written."""
-    chunk = bytes(part.array.schunk.get_chunk(place))
-    if checksum(chunk) != part.checksums[place]:
-        raise ValueError(f"the checksum of its site {place} is wrong")
-    return chunk
-
-
-def _read_blocks(part: OpenPart, place: int, channels: list[int], site: Pixels) -> None:
-    """Read some channels of a site: each is a block, decompressed without the others."""
-    _sound_chunk(part, place)
-    array = part.array
-    for pixels, channel in zip(site, channels, strict=True):
-        start = place * array.schunk.chunksize + channel * pixels.size
-        array.schunk.get_slice(start, start + pixels.size, out=pixels)
+    return open_part(path, sites)

@@ -12,7 +12,8 @@ import numpy as np
 
 from rxrx_lib.data import atomic, metadata, png_tree
 from rxrx_lib.data.packed_parts import Packing, Part, cut, pack_parts, packed_before, writing
-from rxrx_lib.data.packed_store import FORMAT, MANIFEST, PART_ENDING, forget_opened
+from rxrx_lib.data.packed_store import FORMAT, MANIFEST, forget_opened
+from rxrx_lib.data.part_file import ENDING
 from rxrx_lib.data.progress import TransferProgress
 from rxrx_lib.data.reduction import ReducedPngs, Reduction
 from rxrx_lib.data.screen_copy import copy_metadata, origin
@@ -83,7 +84,7 @@ def pack(
     with writing(target):
         copy_metadata(Path(root), target)
         # What a killed packing was writing.
-        _remove(manifest.parent.glob(f".*{PART_ENDING}"))
+        _remove(manifest.parent.glob(f".*{ENDING}"))
         _remove(manifest.parent.glob(f".*.{manifest.name}"))
     parts = cut(packing)
     digests = _all_packed(packing, parts, workers, write or _unheard)
@@ -102,7 +103,7 @@ def pack(
     with writing(manifest):
         atomic.write_text(manifest, json.dumps(described, indent=2) + "\n")
         # No manifest names the parts of older stores any more.
-        _remove(set(manifest.parent.glob(f"*{PART_ENDING}")) - {part.path for part in parts})
+        _remove(set(manifest.parent.glob(f"*{ENDING}")) - {part.path for part in parts})
     forget_opened()
     return manifest
 

@@ -208,7 +208,7 @@ def test_a_screen_without_pngs_is_checked_by_its_packed_store(own: Path) -> None
 def test_a_damaged_store_of_a_screen_without_pngs_gives_one_line(own: Path) -> None:
     images.pack(own)
     shutil.rmtree(own / "images")
-    (store,) = (own / "packed").glob("*.b2nd")
+    (store,) = (own / "packed").glob("*.blosc2")
     store.write_bytes(store.read_bytes()[:100])
     (line,) = check(own)
     assert line.startswith(f"{store} cannot be used")

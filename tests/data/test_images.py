@@ -159,7 +159,7 @@ def test_packing_again_is_seen_by_a_process_that_has_read_before(own: Path) -> N
     assert (images.open_images(own).read([0], [2]) == 77).all()
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "*.b2nd"])
+@pytest.mark.parametrize("name", ["manifest.json", "*.blosc2"])
 def test_a_damaged_store_is_named(own: Path, name: str) -> None:
     images.pack(own)
     (damaged,) = (own / "packed").glob(name)

@@ -163,7 +163,7 @@ def test_a_damaged_store_without_pictures_is_to_be_fetched_again_and_else_packed
     else:
         root = request.getfixturevalue("wilds")
     images.pack(root)
-    (store,) = (root / "packed").glob("*.b2nd")
+    (store,) = (root / "packed").glob("*.blosc2")
     store.write_bytes(store.read_bytes()[:100])
     (line,) = check(root)
     assert line.endswith("expected the screen's packed store: pack it again.")

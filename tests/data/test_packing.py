@@ -60,13 +60,13 @@ def packed_part(screen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The one part of a store, with a copy of it beside the store."""
     root = tmp_path_factory.mktemp("packed part")
     images.pack(screen, out=root)
-    (path,) = (root / "packed").glob("*.b2nd")
+    (path,) = (root / "packed").glob("*.blosc2")
     return Path(shutil.copy(path, root))
 
 
 def part_files(root: Path) -> dict[str, tuple[int, int]]:
     """Return what changes when a part is written anew."""
-    found = {path.name: path.stat() for path in (root / "packed").glob("0*.b2nd")}
+    found = {path.name: path.stat() for path in (root / "packed").glob("0*.blosc2")}
     return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in found.items()}
 
 
@@ -82,7 +82,7 @@ def invert(path: Path) -> None:
 
 def test_the_manifest_describes_the_store(own: Path, pixels: np.ndarray) -> None:
     manifest = images.pack(own)
-    (part,) = (own / "packed").glob("*.b2nd")
+    (part,) = (own / "packed").glob("*.blosc2")
     sites = b"".join(sha256(site.tobytes()).digest() for site in pixels)
     assert json.loads(manifest.read_text()) == {
         "format": 2,
@@ -202,14 +202,14 @@ def test_a_store_packed_before_there_were_parts_is_out_of_date(own: Path) -> Non
     new = json.loads(manifest.read_text())
     kept = ("shape", "channels", "codec", "content_sha256", "metadata_sha256")
     manifest.write_text(json.dumps({name: new[name] for name in kept}))
-    (own / "packed" / "images.b2nd").write_bytes(b"older")
+    (own / "packed" / "images.blosc2").write_bytes(b"older")
     with pytest.raises(images.ImageError, match=r"manifest\.json.*out of date.*: pack it again\.$"):
         images.open_images(own)
     (line,) = check(own)
     assert "out of date" in line
     images.pack(own)
     assert check(own) == []
-    assert not (own / "packed" / "images.b2nd").exists()
+    assert not (own / "packed" / "images.blosc2").exists()
 
 
 @pytest.mark.parametrize("side", [1, 2, 4, 8])
@@ -382,7 +382,7 @@ def test_of_changed_pngs_only_their_part_is_packed_anew(own: Path) -> None:
 def test_a_damaged_part_is_packed_anew(own: Path, pixels: np.ndarray, how: str) -> None:
     images.pack(own)
     before = part_files(own)
-    damaged = sorted((own / "packed").glob("*.b2nd"))[1]
+    damaged = sorted((own / "packed").glob("*.blosc2"))[1]
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 1
     damaged.unlink()
@@ -439,7 +439,7 @@ def test_an_older_store_is_read_until_the_new_one_is_whole(
     assert (all_pixels(own)[0, 0] == 255 - pixels[0, 0]).all()
     # Opened, not yet read, and gone.
     packed_store.forget_opened()
-    with pytest.raises(images.ImageError, match=r"000000-\w+\.b2nd cannot be used"):
+    with pytest.raises(images.ImageError, match=r"000000-\w+\.blosc2 cannot be used"):
         older.read([0])
 
 
@@ -508,7 +508,7 @@ sys.exit(cli.main(["pack", sys.argv[1], *sys.argv[4:]]))
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limit on a file's size")
-@pytest.mark.parametrize("room", [0, 1, 700, 1000, 3300, 3400])
+@pytest.mark.parametrize("room", [0, 1, 700, 1000, 2000, 2600])
 def test_a_full_disk_gives_one_sentence_and_leaves_nothing_that_looks_whole(
     own: Path, pixels: np.ndarray, room: int
 ) -> None:
@@ -517,7 +517,9 @@ def test_a_full_disk_gives_one_sentence_and_leaves_nothing_that_looks_whole(
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert re.search(r"b2nd cannot be written \(.+\); expected .*: make room or .*\.$", done.stderr)
+    assert re.search(
+        r"blosc2 cannot be written \(.+\); expected .*: make room or .*\.$", done.stderr
+    )
     assert isinstance(images.open_images(own), images.PngTree)
     assert list((own / "packed").iterdir()) == []
     images.pack(own)
@@ -537,7 +539,7 @@ def test_a_disk_that_is_full_at_the_fourth_part_keeps_three(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        with pytest.raises(packed_parts.PackingError, match=r"-\w+\.b2nd cannot .*No space"):
+        with pytest.raises(packed_parts.PackingError, match=r"-\w+\.blosc2 cannot .*No space"):
             images.pack(own, workers=2)
     assert not list((own / "packed").glob(".*"))
     before = part_files(own)
