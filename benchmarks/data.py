@@ -60,6 +60,9 @@ def main() -> None:
     parser.add_argument(
         "--grow", type=int, nargs="*", default=[1000, 10_000, 100_000], help="sizes; none skips it"
     )
+    parser.add_argument(
+        "--profiles", nargs="+", default=["demo", "paper"], help="whose training steps are timed"
+    )
     parser.add_argument("--small", type=int, default=16, help="pixels a side while it grows")
     asked = parser.parse_args()
     print(provenance())
@@ -69,7 +72,7 @@ def main() -> None:
         table = write_screen(root, asked.sites, asked.image_size, given)
         tree = png_tree.open_tree(table, root)
         describe(tree)
-        pixels_on_disk(root, tree, asked.seconds)
+        pixels_on_disk(root, tree, asked.seconds, asked.profiles)
     with tempfile.TemporaryDirectory() as folder:
         real_size(Path(folder))
         growth(Path(folder), asked.grow, asked.small)
@@ -99,7 +102,7 @@ def describe(tree: png_tree.PngTree) -> None:
     print("   (channels 1 to 4 of one site of the release: 2.4 5.3 4.1 4.3)")
 
 
-def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float) -> None:
+def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float, profiles: list[str]) -> None:
     """Compare the ways to read pixels, and what is built on the fastest."""
     # Not at the top: the processes that measure memory import this module, and need no torch.
     from data_loading import loading, one_core, preparing
@@ -132,7 +135,7 @@ def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float) -> None:
         loading(stores["lz4"].images, seconds)
     packing(root, tree)
     with one_core():
-        preparing(seconds)
+        preparing(seconds, profiles)
 
 
 class Packed(NamedTuple):

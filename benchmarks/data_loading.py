@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -82,14 +82,18 @@ def shape_of_site(images: Images) -> tuple[int, int, int]:
     return len(images.channels), images.image_size, images.image_size
 
 
-def preparing(seconds: float) -> None:
-    """Print what standardising and augmenting take of a step, for a small and a large network."""
+def preparing(seconds: float, profiles: Sequence[str]) -> None:
+    """Print what standardising and augmenting take of a step of each profile's network.
+
+    Of the paper's size a processor takes two sites at a time.
+    """
     print("\nof a training step on one core: standardising, augmenting")
-    demo, paper = PROFILES["demo"], PROFILES["paper"]
-    for name, size, recipe in (
-        (demo.network.backbone, demo.screen.image_size, demo.recipe),
-        (paper.network.backbone, 512, dataclasses.replace(paper.recipe, groups=1, group_size=2)),
-    ):
+    for profile in (PROFILES[name] for name in profiles):
+        name, recipe, size = profile.network.backbone, profile.recipe, 512
+        if profile.screen is not None:
+            size = profile.screen.image_size
+        else:
+            recipe = dataclasses.replace(recipe, groups=1, group_size=2)
         standardising, augmenting = shares_of_a_step(name, size, recipe, seconds)
         print(
             f"  {name:<16}{recipe.minibatch:3} sites of {size:3} pixels   "

@@ -1,0 +1,18 @@
+"""The benchmark of the data layer runs through, at a size that measures nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TINY = "--image-size 16 --sites 8 --seconds 0.01 --profiles smoke --grow 1000 --small 4"
+
+
+def test_the_benchmark_of_the_data_layer_prints_every_topic() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "data.py"), *TINY.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    for topic in ("packed store, zstd", "threads ahead", "packing, lz4", "densenet_small", "MB"):
+        assert topic in done.stdout
