@@ -100,7 +100,8 @@ def verdicts(results: pd.DataFrame) -> list[Verdict]:
             if values:
                 runs = chosen[chosen["method"] == "baseline"]
                 luck = runs[[f"luck_mean{ending}", f"luck_sd{ending}"]].to_numpy()
-                if luck[:, 1].any():  # else there are no names to exchange
+                # Answers that are right in part, with no names to exchange, say nothing about luck.
+                if luck[:, 1].any() or not luck[:, 0].any():
                     found.append(_luck_verdict(control, among, list(values.values()), luck))
     return found
 

@@ -81,3 +81,12 @@ def test_cells_keep_the_replicates_and_the_line() -> None:
 def test_where_no_two_classes_are_equally_common_there_is_no_verdict_on_luck() -> None:
     results = control_results(baseline=50.0, adabn=50.0).assign(luck_sd=0.0)
     assert [v.control for v in verdicts(results) if v.among == "all"] == ["technical_off"]
+
+
+@pytest.mark.parametrize(("named", "holds"), [(0.0, True), (0.5, False)])
+def test_where_no_treatment_is_ever_named_none_may_be_right(named: float, holds: bool) -> None:
+    results = control_results(baseline=50.0, adabn=50.0, treatments=named)
+    never = results.assign(luck_mean_treatments=0.0, luck_sd_treatments=0.0)
+    judged = [v for v in verdicts(never) if v.among == "treatments"]
+    assert len(judged) == 2
+    assert all(verdict.holds is holds for verdict in judged)
