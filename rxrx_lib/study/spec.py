@@ -13,7 +13,7 @@ from typing import Any
 
 from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
-from rxrx_lib.evaluation.score import SPLIT_UNITS
+from rxrx_lib.evaluation.predictions import SPLIT_UNITS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.training.recipe import Recipe
 

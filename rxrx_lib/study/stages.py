@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rxrx_lib.training.fit import EpochRecord, Plan, Targets
 
 
-def normalised(spec: RunSpec, screen: Screen, split: Split, *, workers: int) -> Screen:
+def normalised(spec: RunSpec, screen: Screen, split: Split, *, workers: int = 0) -> Screen:
     """Return the screen with what training and prediction standardise every site by.
 
     Test sites are pooled with their own plate or experiment, and never in the scope `training`.

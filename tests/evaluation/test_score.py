@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rxrx_lib.evaluation.score import score, validate_predictions
+from rxrx_lib.evaluation.predictions import validate_predictions
+from rxrx_lib.evaluation.score import score
 
 # One test experiment of each of two cell types: (well, class, its two sites' three best classes).
 # EMPTY is class 5; the head knows K = 6 classes.

@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 
 from rxrx_lib.data.simulator import ScreenSpec
-from rxrx_lib.evaluation import score
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.spec import (
-    SPLIT_UNITS,
     DataSpec,
     PredictSpec,
     RunSpec,
@@ -249,10 +247,6 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
 def test_a_wrong_field_is_refused_by_name(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_what_can_be_split_can_be_scored() -> None:
-    assert score.SPLIT_UNITS == SPLIT_UNITS
 
 
 def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
