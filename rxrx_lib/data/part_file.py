@@ -1,8 +1,8 @@
 """One file of a packed store: sites that Blosc2 compressed, one after the other, and an index.
 
-A container of Blosc2's own would write its index anew with each site, which takes two threads a
-tenth of their time, and decompresses damaged bytes to wrong pixels. Here nothing is decompressed
-that is not as it was written. Shapes: P sites of the part, C channels, H = W.
+A container of Blosc2's own would write its index anew with each site, for which packing threads
+wait, and decompresses damaged bytes to wrong pixels. Here nothing is decompressed that is not as it
+was written. Shapes: P sites of the part, C channels, H = W.
 """
 
 from __future__ import annotations
@@ -111,8 +111,7 @@ def checksum(chunk: bytes | memoryview) -> int:
 
     The CRC-32 of the sums of the bytes, taken eight at a time as numbers, in each of 512 lanes, and
     of what is left over. It misses what cancels out within a lane, such as two bytes that lie
-    4096 apart and change places. A CRC-32 of everything would take a quarter of the time of
-    reading; this takes a fortieth.
+    4096 apart and change places. A CRC-32 of everything would slow reading down; this hardly does.
     """
     whole = len(chunk) // (8 * LANES) * LANES
     lanes = np.frombuffer(chunk, np.uint64, whole).reshape(-1, LANES).sum(axis=0, dtype=np.uint64)

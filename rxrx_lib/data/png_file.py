@@ -104,8 +104,8 @@ def encode(pixels: Pixels) -> bytes:
     """Encode a picture, uint8 (H, W), as an 8-bit grey PNG.
 
     Lines are not filtered, and only runs are compressed: on small noisy pictures this is faster
-    than full deflate, and a fifth smaller. By way of Pillow it takes eight times as long, half of
-    the time of simulating a screen.
+    than full deflate, and smaller. By way of Pillow it takes several times as long, which a
+    simulated screen of many small pictures would mostly wait for.
     """
     height, width = pixels.shape
     lines = np.zeros((height, 1 + width), np.uint8)  # each line begins with its filter: 0, none

@@ -135,3 +135,10 @@ def wilds_path(root: Path, table: pd.DataFrame, row: int) -> Path:
     """Return where RxRx1-WILDS keeps a site."""
     path = png_path(root, table, row, 1)
     return path.with_name(path.name.replace("_w1", ""))
+
+
+def decoded_by_pillow(root: Path) -> np.ndarray:
+    """Return all pixels (N, 6, H, W) of a screen in the release's layout, by Pillow alone."""
+    table = metadata.load(root)
+    paths = [[png_path(root, table, row, c) for c in range(1, 7)] for row in range(len(table))]
+    return np.stack([[np.asarray(Image.open(path)) for path in site] for site in paths])

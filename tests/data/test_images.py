@@ -17,7 +17,7 @@ from PIL import Image
 
 from rxrx_lib.data import images, metadata
 from rxrx_lib.data.check import check
-from tests.data.screens import png_path, screen_table, write_screen
+from tests.data.screens import decoded_by_pillow, png_path, screen_table, write_screen
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "hepg2-08_plate1_b02"
 EXPERIMENTS = {"HUVEC-01": "train", "RPE-01": "test"}
@@ -47,10 +47,7 @@ def own(screen: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def pixels(screen: Path) -> np.ndarray:
-    """All pixels (N, 6, H, W), decoded by Pillow alone."""
-    table = metadata.load(screen)
-    paths = [[png_path(screen, table, row, c) for c in range(1, 7)] for row in range(len(table))]
-    return np.stack([[np.asarray(Image.open(path)) for path in site] for site in paths])
+    return decoded_by_pillow(screen)
 
 
 @pytest.mark.parametrize("form", ["screen", "packed"])

@@ -22,7 +22,7 @@ from PIL import Image
 from rxrx_lib.data import atomic, images, metadata, packed_parts, packed_store, png_tree
 from rxrx_lib.data.check import check
 from rxrx_lib.data.simulator import ScreenSpec, simulate
-from tests.data.screens import as_kaggle, as_wilds, png_path, write_screen
+from tests.data.screens import as_kaggle, as_wilds, decoded_by_pillow, png_path, write_screen
 
 EXPERIMENTS = {"HUVEC-01": "train", "RPE-01": "test"}
 SITES_A_PART = 7
@@ -44,10 +44,7 @@ def own(screen: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def pixels(screen: Path) -> np.ndarray:
-    """All pixels (N, 6, H, W), decoded by Pillow alone."""
-    table = metadata.load(screen)
-    paths = [[png_path(screen, table, row, c) for c in range(1, 7)] for row in range(len(table))]
-    return np.stack([[np.asarray(Image.open(path)) for path in site] for site in paths])
+    return decoded_by_pillow(screen)
 
 
 @pytest.fixture
