@@ -20,8 +20,8 @@ from rxrx_lib.data import loader
 from rxrx_lib.data.images import Images
 from rxrx_lib.models.network import build_network
 from rxrx_lib.study.profiles import PROFILES
-from rxrx_lib.training.augment import Mix, augment, standardise
-from rxrx_lib.training.fit import build_optimizer, head_losses
+from rxrx_lib.training.augment import Key, Mix, augment, standardise
+from rxrx_lib.training.fit import backward, build_optimizer
 from rxrx_lib.training.recipe import Recipe
 
 MINIBATCH = 32
@@ -118,12 +118,10 @@ def shares_of_a_step(
         times.append(time.perf_counter())
         x, mix = augment(
             x,
-            seed=0,
-            epoch=0,
-            step=step,
+            key=Key(seed=0, epoch=0, step=step),
             group_size=recipe.group_size,
             flips=recipe.flips,
-            cutmix=recipe.cutmix,
+            mixing=recipe.mixing,
         )
         times.append(time.perf_counter())
         train(x, mix)
@@ -139,13 +137,12 @@ def training_step(backbone: str, recipe: Recipe) -> Callable[[torch.Tensor, Mix]
         backbone, classes=27, experiments=26, embedding=128, group_size=recipe.group_size
     )
     network.to(memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(network, recipe)
+    optimizer = build_optimizer(network, recipe, fused=True)
     target = torch.zeros(recipe.minibatch, dtype=torch.int64)
 
     def train(x: torch.Tensor, mix: Mix) -> None:
-        losses = head_losses(network(x, 0.0), target, target, mix)
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(losses.sum())
+        backward(network, x, (target, target), mix, recipe, reversal=0.0, passes=1)
         optimizer.step()
 
     return train

@@ -127,7 +127,7 @@ def test_a_device_that_is_not_there_is_wrong_usage_before_anything_is_made(
     words = ["run", "--profile", "smoke", "--device", "banana", "--workers", "0"]
     assert cli.main([*words, "--data", str(tmp_path / "d"), "--runs", str(tmp_path / "r")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("rxrx: --device is 'banana', which torch cannot use here (")
+    assert error.startswith("rxrx: device is 'banana', which torch cannot use here (")
     assert error.endswith("expected auto, cpu or a device of this machine, such as cuda:0.\n")
     assert not list(tmp_path.iterdir())
 
@@ -307,6 +307,7 @@ def test_a_run_without_its_data_is_at_fault_and_says_what_to_do(
 
 def command_line(item: str, data: Path, store: Path, workers: int) -> list[str]:
     words = ["run", "--profile", "tiny", "--only", item, "--workers", str(workers)]
+    words += ["--checkpoint-seconds", "0"]
     return [*words, "--data", str(data), "--runs", str(store)]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from rxrx_lib.training.hardware import Hardware
 
 if TYPE_CHECKING:
     from rxrx_lib.study.profiles import Profile
@@ -63,3 +66,57 @@ def positive_count(text: str) -> int:
 def add_profile(command: argparse.ArgumentParser) -> None:
     """Add the argument ``--profile``."""
     command.add_argument("--profile", default="demo", metavar="P", help="size of the study")
+
+
+NUMBERS: dict[str, tuple[Callable[[str], Any], str, str]] = {
+    "loader_workers": (count, "N", "threads a run that read pictures ahead"),
+    "memory_for_sites": (
+        count,
+        "BYTES",
+        "in which a run keeps its standardised sites, if all fit",
+    ),
+    "groups_at_once": (
+        count,
+        "N",
+        "groups of a minibatch in the network at once; fewer take less memory; 0: all",
+    ),
+    "checkpoint_seconds": (float, "S", "least time between two checkpoints"),
+}
+SWITCHES = {
+    "pinned": "read into page-locked memory, for a GPU",
+    "channels_last": "keep a pixel's channels together in memory",
+    "fused": "take the optimiser's step in one kernel",
+    "flush_denormals": "take numbers below 1e-38 as zero on a CPU",
+}
+
+
+def add_hardware(command: argparse.ArgumentParser) -> None:
+    """Add an argument for each field of ``Hardware``, its default the field's."""
+    group = command.add_argument_group(
+        "hardware", "speed and memory; results differ by rounding at most"
+    )
+    default = Hardware()
+    group.add_argument(
+        "--device", default=default.device, help="torch device; auto: a GPU where there is one"
+    )
+    for name, (kind, metavar, text) in NUMBERS.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=getattr(default, name),
+            metavar=metavar,
+            help=f"{text} (default: %(default)s)",
+        )
+    for name, text in SWITCHES.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            action=argparse.BooleanOptionalAction,
+            default=getattr(default, name),
+            help=text,
+        )
+
+
+def asked_hardware(asked: argparse.Namespace) -> Hardware:
+    """Return the hardware that a command line asks for."""
+    names = [field.name for field in dataclasses.fields(Hardware)]
+    return as_usage(lambda: Hardware(**{name: getattr(asked, name) for name in names}))

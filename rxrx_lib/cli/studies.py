@@ -12,8 +12,10 @@ from rxrx_lib.cli.arguments import (
     Commands,
     UsageError,
     add_command,
+    add_hardware,
     add_profile,
     as_usage,
+    asked_hardware,
     count,
     known_profile,
 )
@@ -40,15 +42,12 @@ def add_study_commands(commands: Commands) -> None:
         study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
         study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
+    add_hardware(run)
     run.add_argument(
-        "--device", default="auto", help="torch device; auto: a GPU where there is one"
-    )
-    run.add_argument(
-        "--loader-workers",
+        "--evaluate-every",
         type=count,
-        default=0,
-        metavar="N",
-        help="threads a run that read pictures ahead",
+        metavar="EPOCHS",
+        help="measure the test accuracy in training; 0: never; default: as the profile says",
     )
     run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     run.add_argument(
@@ -80,20 +79,23 @@ def _plan(asked: argparse.Namespace) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.data.in_order import usable_cores
-    from rxrx_lib.study.require import check_device, require
+    from rxrx_lib.study.require import require
+    from rxrx_lib.training.hardware import resolve_device
 
     specs = _specs(asked)
     if not specs:
         raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
     if asked.scheduler is None:  # a cluster has devices of its own
-        as_usage(lambda: check_device(asked.device))
+        as_usage(lambda: resolve_device(asked.device))
+    every = asked.evaluate_every
     workers = usable_cores() if asked.workers is None else asked.workers
     done = require(
         specs,
         data=asked.data,
         store=asked.runs,
         device=asked.device,
-        loader_workers=asked.loader_workers,
+        hardware=asked_hardware(asked),
+        evaluate_every=known_profile(asked.profile).evaluate_every if every is None else every,
         workers=workers,
         scheduler=asked.scheduler,
     )

@@ -80,6 +80,7 @@ class GroupBatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_variance", torch.ones(channels))
+        self.part = (0, 1)
         self.given: LayerStatistics | None = None
         self.seen: list[GroupStatistics] | None = None
 
@@ -96,10 +97,20 @@ class GroupBatchNorm(nn.Module):
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_variance)
         y, means, variances = self._normalise_groups(x, self.group_size)
+        momentum = self._momentum_of_part()
         with torch.no_grad():
-            self.running_mean.lerp_(means.mean(0), self.momentum)
-            self.running_variance.lerp_(variances.mean(0), self.momentum)
+            self.running_mean.lerp_(means.mean(0), momentum)
+            self.running_variance.lerp_(variances.mean(0), momentum)
         return y
+
+    def _momentum_of_part(self) -> float:
+        """Return what weight makes the n parts of a step count as the mean over them, once.
+
+        Part i = 0 … n - 1 of weight (m/n) / (1 - m (n - 1 - i)/n): those after it bring its own
+        share down to m/n, as they do each other's, and what was before keeps 1 - m.
+        """
+        part, parts = self.part
+        return (self.momentum / parts) / (1 - self.momentum * (parts - 1 - part) / parts)
 
     def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.epsilon)
@@ -124,6 +135,31 @@ class GroupBatchNorm(nn.Module):
     def extra_repr(self) -> str:
         """Show what the layer was built with."""
         return f"{len(self.weight)}, group_size={self.group_size}, momentum={self.momentum}"
+
+
+@contextmanager
+def part_of_a_step(network: nn.Module, part: int, parts: int) -> Iterator[None]:
+    """Let a training step's groups go through the network in equal parts, one after the other.
+
+    Parameters
+    ----------
+    network
+        In training mode.
+    part, parts
+        Which part is passed inside the ``with`` block, 0 to ``parts - 1``, of how many. After the
+        last the running statistics are, up to rounding, those after one pass of all groups.
+    """
+    if parts == 1:
+        yield
+        return
+    layers = group_layers(network).values()
+    for layer in layers:
+        layer.part = (part, parts)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.part = (0, 1)
 
 
 def experiment_statistics(

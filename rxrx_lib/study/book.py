@@ -56,7 +56,14 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         If a run failed, or the book could not be built without a warning.
     """
     specs = runs_for(CATALOGUE, profile)
-    require(specs, data=root / "data", store=root / "runs", workers=workers, progress=Progress())
+    require(
+        specs,
+        data=root / "data",
+        store=root / "runs",
+        evaluate_every=profile.evaluate_every,
+        workers=workers,
+        progress=Progress(),
+    )
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rxrx_lib.models.methods import METHODS
@@ -16,6 +14,8 @@ from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
 from rxrx_lib.study.spec import PredictSpec, RunSpec, identity
 from rxrx_lib.training.attempts import Attempts
+from rxrx_lib.training.hardware import Hardware, prepared
+from rxrx_lib.training.peers import ALONE, PeerLost, Peers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +26,20 @@ class Runtime:
     """Folder of screens."""
     runs: Path = Path("runs")
     """The run store."""
-    device: str = "auto"
-    """A torch device; ``auto`` is the first GPU, else the CPU."""
-    loader_workers: int = 0
-    """Threads that read ahead, a run; with 0 a minibatch is read when it is needed."""
+    hardware: Hardware = field(default_factory=Hardware)
+    """Device, memory, speed."""
+    evaluate_every: int = 0
+    """Epochs between two measurements of the test accuracy for the history; 0 measures none."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        if self.evaluate_every < 0:
+            raise ValueError(
+                f"evaluate_every is {self.evaluate_every}; give a number of epochs >= 0."
+            )
 
 
-def run_one(spec: RunSpec, runtime: Runtime) -> str:
+def run_one(spec: RunSpec, runtime: Runtime, peers: Peers = ALONE) -> str:
     """Train, predict and score one run, unless it is done; go on where a killed one stopped.
 
     Parameters
@@ -41,6 +48,8 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
         What to run.
     runtime
         Where.
+    peers
+        The processes that execute this run together; they all call this function.
 
     Returns
     -------
@@ -54,41 +63,31 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
     """
     run = runs.open_run(runtime.runs, spec)
     runs.tidy(run)
-    if run.done:
+    if peers.agreed(run.done):
         return run.id
     runs.start(run, spec)
     try:
-        device = resolve_device(runtime.device)
-        attempts = Attempts(this_attempt(device))
-        screen = open_screen(spec.data, runtime.data)
-        split = make_split(screen.table, spec.split)
-        workers = runtime.loader_workers
-        screen = stages.normalised(spec, screen, split, workers=workers)
-        method = METHODS[spec.method]
-        with one_thread_on_cpu(device), deterministic_on_cuda(device):
+        with prepared(runtime.hardware) as hardware:
+            attempts = Attempts(this_attempt(hardware.device, peers.size))
+            screen = open_screen(spec.data, runtime.data)
+            split = make_split(screen.table, spec.split)
+            screen = stages.normalised(spec, screen, split, workers=hardware.loader_workers)
+            method = METHODS[spec.method]
+            stages.require_trainable(method, spec, screen, split)
             network = stages.build(method, spec, screen)
-            history = stages.train(
-                network,
-                method,
-                spec,
-                screen,
-                split,
-                checkpoint=run.checkpoint,
-                attempts=attempts,
-                workers=workers,
-                device=device,
-            )
+            work = stages.Work(spec, screen, split, stages.sites(spec, screen, hardware), peers)
+            history = stages.train(network, work, hardware, run, attempts, runtime.evaluate_every)
             asked = PredictSpec(statistics=method.statistics)
-            metrics = stages.predict_and_score(
-                network, asked, spec, screen, split, run, workers=workers, device=device
-            )
+            metrics = stages.predict_and_score(network, work, asked, run)
         source = provenance(attempts.so_far(), screen.root, spec.data)
         source["epoch"] = stages.epoch_use(method, spec, screen, split)._asdict()
-        stages.commit(run, network, history, metrics, source)
+        if peers.first:
+            stages.commit(run, network, history, metrics, source)
     except Exception as error:
         if _done_meanwhile(run):
             return run.id
-        runs.fail(run, error)
+        if not (isinstance(error, PeerLost) and run.state == "failed"):  # it told why
+            runs.fail(run, error)
         raise
     return run.id
 
@@ -145,55 +144,3 @@ def _reported(run: Future[str], spec: RunSpec, progress: Progress) -> BaseExcept
         error = RuntimeError("the cluster gave it up; the same command goes on with it")
     progress.finished(str(spec), error)
     return error
-
-
-def resolve_device(device: str) -> str:
-    """Return the torch device that ``auto`` stands for on this machine."""
-    import torch
-
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-@contextmanager
-def one_thread_on_cpu(device: str) -> Iterator[None]:
-    """Compute on one thread: two threads sum in another order and end in other bits."""
-    import torch
-
-    before = torch.get_num_threads()
-    if torch.device(device).type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def deterministic_on_cuda(device: str) -> Iterator[None]:
-    """Add in a fixed order where torch can, and multiply float32 as float32, not as TF32.
-
-    Written from torch's documentation and never run on a GPU: that two trainings there end in the
-    same bits is a hope. Where an operation knows no fixed order, torch warns.
-    """
-    import torch
-
-    if torch.device(device).type != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
-    cudnn = torch.backends.cudnn
-    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
-    products = torch.get_float32_matmul_precision()
-    strict = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = True, False, False
-    torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = before
-        torch.set_float32_matmul_precision(products)
-        torch.use_deterministic_algorithms(strict, warn_only=warn_only)

@@ -42,6 +42,8 @@ class Profile:
     """None where nothing is trained; network and recipe are then without effect."""
     network: NetworkSpec
     recipe: Recipe
+    evaluate_every: int = 0
+    """Epochs between two measurements of the test accuracy in training, for its history."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -109,6 +111,7 @@ PROFILES = {
             replicates=(Replicate(screen_seed=10, seed=0), Replicate(screen_seed=11, seed=1)),
             network=NetworkSpec(backbone="densenet_small", embedding=32),
             recipe=dataclasses.replace(LAPTOP, epochs=2, warmup_epochs=1, group_size=8),
+            evaluate_every=1,
         ),
         Profile(
             name="demo",
@@ -117,6 +120,7 @@ PROFILES = {
             replicates=tuple(Replicate(screen_seed=10 + i, seed=i) for i in range(3)),
             network=NetworkSpec(backbone="densenet_small", embedding=128),
             recipe=LAPTOP,
+            evaluate_every=3,
         ),
         Profile(
             name="paper",
@@ -125,6 +129,7 @@ PROFILES = {
             replicates=tuple(Replicate(screen_seed=0, seed=i) for i in range(5)),
             network=NetworkSpec(),
             recipe=Recipe(precision="bf16"),
+            evaluate_every=10,
         ),
         Profile(
             name="embeddings",

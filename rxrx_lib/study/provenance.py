@@ -17,9 +17,10 @@ from rxrx_lib.study.spec import DataSpec, identity
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "blosc2")
 
 
-def this_attempt(device: str) -> dict[str, Any]:
-    """Describe a try that begins now on a torch device."""
-    return {"code": code_version(), "hardware": hardware(device), "started": _now()}
+def this_attempt(device: str, processes: int = 1) -> dict[str, Any]:
+    """Describe a try that begins now on a torch device, or on so many like it."""
+    name = hardware(device) if processes == 1 else f"{processes} × {hardware(device)}"
+    return {"code": code_version(), "hardware": name, "started": _now()}
 
 
 def provenance(attempts: Sequence[dict[str, Any]], root: Path, data: DataSpec) -> dict[str, Any]:

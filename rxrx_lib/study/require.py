@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from rxrx_lib.study import runs
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.training.hardware import Hardware
 
 
 class RunsFailed(RuntimeError):
@@ -24,7 +26,8 @@ def require(
     data: str | Path = "data",
     store: str | Path = "runs",
     device: str = "auto",
-    loader_workers: int = 0,
+    hardware: Hardware = Hardware(),  # noqa: B008 - it is frozen
+    evaluate_every: int = 0,
     workers: int = 0,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -41,8 +44,10 @@ def require(
         The run store.
     device
         Torch device for what has to be trained; ``auto`` is a GPU where there is one.
-    loader_workers
-        Threads a run that read pictures ahead.
+    hardware
+        How it is trained otherwise; its device gives way to ``device``.
+    evaluate_every
+        Epochs between two measurements of the test accuracy; 0 measures none.
     workers
         Processes to train in; 0 trains in this one.
     scheduler
@@ -65,33 +70,15 @@ def require(
         from rxrx_lib.study.execute import Runtime, run_many
         from rxrx_lib.study.executors import executor
 
-        runtime = Runtime(data=Path(data), runs=store, device=device, loader_workers=loader_workers)
+        runtime = Runtime(
+            data=Path(data),
+            runs=store,
+            hardware=dataclasses.replace(hardware, device=device),
+            evaluate_every=evaluate_every,
+        )
         with executor(workers, scheduler) as engine:
             failed = run_many(specs, runtime, engine, progress or Progress())
         if failed:
             lines = [f"{spec.id}  {spec}: {error}" for spec, error in failed]
             raise RunsFailed(os.linesep.join([f"{len(failed)} runs failed:", *lines]))
     return gather(specs, store)
-
-
-def check_device(device: str) -> None:
-    """Make sure that a torch device is there, before anything is prepared for it.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device here.
-    """
-    import torch
-
-    if device == "auto":
-        return
-    try:
-        torch.empty(0, device=device)
-    # torch raises any of these: no such word, not built with it, no driver, not on this system.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ValueError(
-            f"--device is {device!r}, which torch cannot use here ({reason}); expected auto, cpu "
-            "or a device of this machine, such as cuda:0."
-        ) from error

@@ -6,9 +6,10 @@ torch is imported inside the functions, so that reading results needs none.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,22 @@ from rxrx_lib.data import loader, pixel_moments
 from rxrx_lib.data.normalization import NORMALIZATIONS, statistics
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.data.splits import Split
+from rxrx_lib.evaluation.metrics import perturbation_accuracy
 from rxrx_lib.evaluation.score import score
-from rxrx_lib.models.methods import Method
+from rxrx_lib.models.methods import METHODS, Method
 from rxrx_lib.study import runs
 from rxrx_lib.study.screens import Screen
 from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.training.hardware import Hardware
+from rxrx_lib.training.peers import ALONE, Peers
+from rxrx_lib.training.pools import require_statistics
 
 if TYPE_CHECKING:
     from rxrx_lib.models.network import Network
     from rxrx_lib.training.attempts import Attempts
-    from rxrx_lib.training.fit import EpochRecord, Plan, Targets
+    from rxrx_lib.training.fit import Plan, Targets
+    from rxrx_lib.training.progress import EpochRecord
+    from rxrx_lib.training.sites import Sites
 
 
 def normalised(spec: RunSpec, screen: Screen, split: Split, *, workers: int = 0) -> Screen:
@@ -59,36 +66,94 @@ def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
         )
 
 
+class Work(NamedTuple):
+    """What training and prediction work on."""
+
+    spec: RunSpec
+    screen: Screen
+    split: Split
+    sites: Sites
+    """The screen's, standardised, on the device."""
+    peers: Peers = ALONE
+    """The processes that share the work."""
+
+
+def sites(spec: RunSpec, screen: Screen, hardware: Hardware) -> Sites:
+    """Return the screen's sites as training and prediction see them."""
+    import torch
+
+    from rxrx_lib.training.sites import Sites
+
+    dtype = torch.float64 if spec.recipe.precision == "fp64" else torch.float32
+    return Sites(screen.images, screen.pixel_statistics, hardware, dtype)
+
+
+def require_trainable(method: Method, spec: RunSpec, screen: Screen, split: Split) -> None:
+    """Make sure, before anything is trained, that the training can begin and end well.
+
+    Raises
+    ------
+    ValueError
+        If a siRNA of the test side has no training site, an experiment does not fill a group, or
+        the trained network could not predict every experiment.
+    """
+    sirna = screen.table["sirna_id"].to_numpy(dtype=np.int64)
+    unknown = np.setdiff1d(sirna[split.test], sirna[split.train])
+    if len(unknown):
+        raise ValueError(
+            f"sirna_id {unknown[0]} is tested in the split {spec.split} and has no training site, "
+            f"as {len(unknown)} classes in all, which could never be answered; take more training "
+            "experiments or leave these classes out of metadata.csv."
+        )
+    require_statistics(screen.table, method.statistics)
+    minibatch_plan(method, spec, screen, split)(0)
+
+
 def train(
     network: Network,
-    method: Method,
-    spec: RunSpec,
-    screen: Screen,
-    split: Split,
-    *,
-    checkpoint: Path,
+    work: Work,
+    hardware: Hardware,
+    run: runs.Run,
     attempts: Attempts,
-    workers: int,
-    device: str,
+    evaluate_every: int = 0,
 ) -> list[EpochRecord]:
-    """Fit the network to the training side of the split, if it can predict the screen then."""
+    """Fit the network to the training side of the split."""
     from rxrx_lib.training.fit import fit
-    from rxrx_lib.training.predict import require_statistics
+    from rxrx_lib.training.progress import LossNotFinite
 
-    require_statistics(screen.table, method.statistics)
-    return fit(
-        network,
-        screen.images,
-        minibatch_plan(method, spec, screen, split),
-        targets(spec, screen, split),
-        spec.recipe,
-        seed=spec.seed,
-        pixel_statistics=screen.pixel_statistics,
-        device=device,
-        workers=workers,
-        checkpoint_path=checkpoint,
-        attempts=attempts,
-    )
+    spec, screen, split = work.spec, work.screen, work.split
+
+    def evaluate(epoch: int) -> float:
+        if not evaluate_every or (epoch + 1) % evaluate_every:
+            return math.nan
+        return test_accuracy(network, work)
+
+    try:
+        return fit(
+            network,
+            work.sites,
+            minibatch_plan(METHODS[spec.method], spec, screen, split),
+            targets(spec, screen, split),
+            spec.recipe,
+            seed=spec.seed,
+            hardware=hardware,
+            peers=work.peers,
+            evaluate=evaluate,
+            checkpoint_path=run.checkpoint,
+            attempts=attempts,
+        )
+    except LossNotFinite as error:
+        names = screen.table["site_id"].iloc[error.rows].tolist()
+        several = f"{', '.join(names[:5])} and {len(names) - 5} more" if len(names) > 5 else names
+        raise LossNotFinite(f"{error} There: {several}.", error.rows) from error
+
+
+def test_accuracy(network: Network, work: Work) -> float:
+    """Return the test side's accuracy in percent, predicted in the method's own way."""
+    asked = PredictSpec(statistics=METHODS[work.spec.method].statistics, embeddings=False)
+    found = predicted(network, work, asked)
+    test = found["side"] == "test"
+    return perturbation_accuracy(found["sirna_id"][test], found["top_sirna_id"][test, 0])
 
 
 def minibatch_plan(method: Method, spec: RunSpec, screen: Screen, split: Split) -> Plan:
@@ -114,52 +179,51 @@ def epoch_use(method: Method, spec: RunSpec, screen: Screen, split: Split) -> lo
 
 
 def targets(spec: RunSpec, screen: Screen, split: Split) -> Targets:
-    """Return every row's classes; shuffled labels are permuted among the training rows."""
+    """Return the rows' classes, -1 for the siRNA of those that are not trained on.
+
+    Shuffled labels are permuted among the training rows. No other row's siRNA is looked at.
+    """
     from rxrx_lib.training.fit import Targets
     from rxrx_lib.training.predict import experiment_names
 
-    sirna = screen.table["sirna_id"].to_numpy(dtype=np.int64).copy()
+    known = screen.table["sirna_id"].iloc[split.train].to_numpy(dtype=np.int64)
     if spec.labels == "shuffled":
-        order = generator("shuffled labels", spec.seed).permutation(len(split.train))
-        sirna[split.train] = sirna[split.train][order]
+        known = generator("shuffled labels", spec.seed).permutation(known)
+    sirna = np.full(len(screen.table), -1)
+    sirna[split.train] = known
     names = np.asarray(experiment_names(screen.table))
     experiment = np.searchsorted(names, screen.table["experiment"].to_numpy(dtype=str))
     return Targets(sirna, experiment.astype(np.int64))
 
 
+def predicted(network: Network, work: Work, asked: PredictSpec) -> dict[str, npt.NDArray[Any]]:
+    """Return what predictions.npz is to hold."""
+    from rxrx_lib.training.predict import predict
+
+    return predict(
+        network,
+        work.sites,
+        work.screen.table,
+        work.split,
+        classes=work.screen.classes,
+        statistics=asked.statistics,
+        group_size=work.spec.recipe.group_size,
+        embeddings=asked.embeddings,
+        precision=work.spec.recipe.precision,
+        peers=work.peers,
+    )
+
+
 def predict_and_score(
-    network: Network,
-    asked: PredictSpec,
-    spec: RunSpec,
-    screen: Screen,
-    split: Split,
-    run: runs.Run,
-    *,
-    workers: int,
-    device: str,
+    network: Network, work: Work, asked: PredictSpec, run: runs.Run
 ) -> dict[str, Any]:
     """Write predictions.npz, and metrics that are computed from that file alone.
 
     Predictions that lie there already are those of other weights, or of a try that was killed
-    before its result: they make room, unless somebody else has finished the run meanwhile.
+    before its result: they make room, unless somebody else has finished the run meanwhile. Of
+    several processes the first one writes and scores.
     """
-    from rxrx_lib.training.predict import predict
-
-    predictions = predict(
-        network,
-        screen.images,
-        screen.table,
-        split,
-        classes=screen.classes,
-        statistics=asked.statistics,
-        group_size=spec.recipe.group_size,
-        pixel_statistics=screen.pixel_statistics,
-        embeddings=asked.embeddings,
-        precision=spec.recipe.precision,
-        device=device,
-        workers=workers,
-    )
-
+    predictions = predicted(network, work, asked)
     metrics: dict[str, Any] = {}
 
     def write(folder: Path) -> None:
@@ -170,7 +234,8 @@ def predict_and_score(
             metrics.update(score(dict(stored)))
         runs.write_json(inside / "metrics.json", metrics)
 
-    runs.commit_folder(run.predictions, write, replaces=lambda: not run.done)
+    if work.peers.first:
+        runs.commit_folder(run.predictions, write, replaces=lambda: not run.done)
     return metrics
 
 

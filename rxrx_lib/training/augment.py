@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,6 +20,14 @@ from rxrx_lib.data.randomness import generator
 
 ORIENTATIONS = 8
 """The ways to lay a square picture down: four quarter turns, each with and without a flip."""
+
+
+class Key(NamedTuple):
+    """What the draws of a step depend on, beside the group."""
+
+    seed: int
+    epoch: int
+    step: int
 
 
 class Mix(NamedTuple):
@@ -61,22 +70,35 @@ def standardise(pixels: Tensor, by: Statistics | None = None) -> Tensor:
 
 
 def augment(
-    x: Tensor, *, seed: int, epoch: int, step: int, group_size: int, flips: bool, cutmix: bool
+    x: Tensor,
+    *,
+    key: Key,
+    group_size: int,
+    first_group: int = 0,
+    flips: bool,
+    mixing: str,
+    alpha: float = 1.0,
 ) -> tuple[Tensor, Mix]:
     """Turn each site at random, and mix sites within groups.
 
     Parameters
     ----------
     x
-        Standardised sites (B, C, H, W), H = W; groups of ``group_size`` follow one another.
-    seed, epoch, step
-        Key of the draws.
+        Standardised sites (B, C, H, W), H = W; groups of ``group_size`` follow one another. They
+        are written over: go on with what is returned.
+    key
+        Of the draws.
     group_size
         Sites a group; B is a multiple of it.
+    first_group
+        Place of the first group in the step's minibatch, of which ``x`` may be one process's part.
     flips
         Whether to lay each site down in one of the eight orientations.
-    cutmix
-        Whether to paste one box a group from partners of the same group.
+    mixing
+        ``cutmix``, ``mixup`` or ``none``, as in :class:`rxrx_lib.training.recipe.Recipe`. Partners
+        are of the same group.
+    alpha
+        Of the Beta distribution that shares are drawn from: one share a group.
 
     Returns
     -------
@@ -84,38 +106,74 @@ def augment(
         The new sites, and the labels' shares.
     """
     groups = len(x) // group_size
-    draws = [generator("augment", seed, epoch, step, group) for group in range(groups)]
+    places = range(first_group, first_group + groups)
+    draws = [generator("augment", *key, group) for group in places]
     if flips:
         orientation = np.concatenate([rng.integers(ORIENTATIONS, size=group_size) for rng in draws])
-        x = oriented(x, torch.from_numpy(orientation).to(x.device))
-    else:
-        x = x.clone()  # CutMix pastes in place
-    partner = torch.arange(len(x), device=x.device)
-    weight = torch.ones(len(x), device=x.device)
-    if cutmix:
+        x = oriented(x, orientation)
+    partner, weight = np.arange(len(x)), np.ones(len(x), np.float32)
+    if mixing != "none":
+        mix = {"cutmix": paste_box, "mixup": average}[mixing]
         for group, rng in enumerate(draws):
             here = slice(group * group_size, (group + 1) * group_size)
-            order = torch.from_numpy(rng.permutation(group_size)).to(x.device)
+            order = rng.permutation(group_size)
             partner[here] = order + here.start
-            rows, columns = cutmix_box(rng, x.shape[2], x.shape[3])
-            x[here, :, rows, columns] = x[here, :, rows, columns][order]
-            area = (rows.stop - rows.start) * (columns.stop - columns.start)
-            weight[here] = 1 - area / (x.shape[2] * x.shape[3])
-    return x, Mix(partner, weight)
+            weight[here] = mix(x[here], torch.from_numpy(order).to(x.device), rng, alpha)
+    return x, Mix(torch.from_numpy(partner).to(x.device), torch.from_numpy(weight).to(x.device))
 
 
-def oriented(x: Tensor, orientation: Tensor) -> Tensor:
+def paste_box(group: Tensor, partner: Tensor, rng: np.random.Generator, alpha: float) -> float:
+    """CutMix: paste one box of each site's partner over it, in place.
+
+    Parameters
+    ----------
+    group
+        Sites (S, C, H, W).
+    partner
+        The place of each site's partner in the group, (S,).
+    rng, alpha
+        Of the box, as in :func:`cutmix_box`.
+
+    Returns
+    -------
+    float
+        The share of each site that stays its own: that of the pixels outside the box.
+    """
+    height, width = group.shape[2:]
+    rows, columns = cutmix_box(rng, height, width, alpha)
+    group[:, :, rows, columns] = group[partner, :, rows, columns]
+    area: int = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return 1 - area / (height * width)
+
+
+def average(group: Tensor, partner: Tensor, rng: np.random.Generator, alpha: float) -> float:
+    """MixUp: replace each site by a weighted mean of it and its partner, in place.
+
+    Parameters and returns as :func:`paste_box`; the share is drawn from Beta(alpha, alpha).
+
+    Notes
+    -----
+    Zhang et al. 2018, equation 2 [zhang2018mixup]_.
+    """
+    share = float(np.float32(rng.beta(alpha, alpha)))
+    group.copy_(share * group + (1 - share) * group[partner])
+    return share
+
+
+def oriented(x: Tensor, orientation: npt.NDArray[np.int64]) -> Tensor:
     """Lay each site (B, C, H, W) down by its orientation (B,), 0 to 7; 0 leaves it as it is."""
-    y = x.clone()
-    for code in range(1, ORIENTATIONS):
-        chosen = (orientation == code).nonzero().squeeze(1)
+    y = torch.empty_like(x)
+    for code in range(ORIENTATIONS):
+        chosen = torch.from_numpy(np.flatnonzero(orientation == code)).to(x.device)
         turned = torch.rot90(x[chosen], code % 4, dims=(2, 3))
         y[chosen] = turned.flip(3) if code >= 4 else turned
     return y
 
 
-def cutmix_box(rng: np.random.Generator, height: int, width: int) -> tuple[slice, slice]:
-    """Draw a CutMix box: area share from Beta(1, 1), centre anywhere, clipped at the border.
+def cutmix_box(
+    rng: np.random.Generator, height: int, width: int, alpha: float = 1.0
+) -> tuple[slice, slice]:
+    """Draw a CutMix box: area from Beta(alpha, alpha), centre anywhere, clipped at the border.
 
     Returns
     -------
@@ -126,25 +184,30 @@ def cutmix_box(rng: np.random.Generator, height: int, width: int) -> tuple[slice
     -----
     Yun et al. 2019, equation 2 [yun2019cutmix]_.
     """
-    side = np.sqrt(rng.beta(1.0, 1.0))
+    side = np.sqrt(rng.beta(alpha, alpha))
     return _interval(rng, height, side), _interval(rng, width, side)
 
 
-def mixed_cross_entropy(logits: Tensor, target: Tensor, mix: Mix) -> Tensor:
-    """Return the cross-entropy against the mixed labels, mean over sites.
+def mixed_cross_entropy(
+    logits: Tensor, target: Tensor, mix: Mix, here: slice = slice(None)
+) -> Tensor:
+    """Return each site's cross-entropy against its mixed label, in nats, (B,).
 
     Parameters
     ----------
     logits
-        (B, K).
+        Of the sites ``here``, (B, K); computed in float32 at least.
     target
-        Class of each site, (B,), int64.
+        Class of each site of the whole minibatch, int64.
     mix
-        The labels' shares.
+        The labels' shares, of the whole minibatch.
+    here
+        Which of its sites are asked for.
     """
-    own = F.cross_entropy(logits, target, reduction="none")
-    other = F.cross_entropy(logits, target[mix.partner], reduction="none")
-    return (mix.weight * own + (1 - mix.weight) * other).mean()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    own = F.cross_entropy(logits, target[here], reduction="none")
+    other = F.cross_entropy(logits, target[mix.partner[here]], reduction="none")
+    return mix.weight[here] * own + (1 - mix.weight[here]) * other
 
 
 def _interval(rng: np.random.Generator, length: int, share: float) -> slice:

@@ -1,16 +1,23 @@
-"""Checkpoints that are whole or absent."""
+"""Checkpoints that are whole or absent.
+
+A file is the SHA-256 of what follows, and what `torch.save` writes, which itself would give other
+numbers back for flipped bits without a word.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import logging
 import os
-import pickle
 import uuid
 from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -25,9 +32,12 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """
     import torch  # only here, so that a store can be tidied without it
 
+    content = io.BytesIO()
+    torch.save(state, content)
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     with temporary.open("wb") as file:
-        torch.save(state, file)
+        file.write(hashlib.sha256(content.getbuffer()).digest())
+        file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())
     with contextlib.suppress(FileNotFoundError):
@@ -36,24 +46,28 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """Read the newest readable checkpoint: ``path``, else its ``.prev``.
+    """Read the newest whole checkpoint: ``path``, else its ``.prev``.
 
     Returns
     -------
     dict or None
-        None if there is no checkpoint, or none that a broken disk left readable; then training
-        starts anew.
+        None if there is no checkpoint, or none that is as it was written; then training starts
+        anew. One that is passed over is named in a warning of this module's logger.
     """
     import torch
 
     for candidate in (path, _previous(path)):
         try:
-            state: dict[str, Any] = torch.load(candidate, map_location="cpu", weights_only=True)
+            stored = memoryview(candidate.read_bytes())
         except FileNotFoundError:  # there is none, or another process has just renamed it
             continue
-        except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            logger.warning("%s is not readable (%s) and is passed over.", candidate, error)
+        digest, content = stored[:DIGEST_BYTES], stored[DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            logger.warning("%s is damaged (its SHA-256 is wrong) and is passed over.", candidate)
             continue
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(content), map_location="cpu", weights_only=True
+        )
         return state
     return None
 

@@ -1,29 +1,38 @@
-"""The training loop, to be read from top to bottom."""
+"""The training loop, to be read from top to bottom.
+
+Legend: B sites of a minibatch, which is G groups of S sites; N sites of the screen.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from rxrx_lib.data.images import Images
-from rxrx_lib.data.loader import minibatches
-from rxrx_lib.data.normalization import Statistics
+from rxrx_lib.data.loader import of_rank
+from rxrx_lib.data.randomness import generator
+from rxrx_lib.models.adabn import part_of_a_step
 from rxrx_lib.models.gradient_reversal import ganin_schedule
 from rxrx_lib.models.network import Network, Outputs
-from rxrx_lib.training import checkpoint
+from rxrx_lib.training import distributed
 from rxrx_lib.training.attempts import Attempts
-from rxrx_lib.training.augment import Mix, augment, mixed_cross_entropy, standardise
+from rxrx_lib.training.augment import Key, Mix, augment, mixed_cross_entropy
+from rxrx_lib.training.hardware import Hardware, memory_explained, passes_of_a_step, peak_memory
+from rxrx_lib.training.peers import ALONE, Peers
+from rxrx_lib.training.progress import EpochRecord, LossNotFinite, Saver
 from rxrx_lib.training.recipe import Recipe, learning_rate
+from rxrx_lib.training.sites import Sites
 
 Plan = Callable[[int], npt.NDArray[np.int64]]
-"""Epoch to row positions, (steps, groups, group_size); every epoch has as many steps."""
+"""Epoch to row positions, (steps, G, S), of all processes; every epoch has as many steps."""
 
 
 class Targets(NamedTuple):
@@ -33,26 +42,17 @@ class Targets(NamedTuple):
     experiment: npt.NDArray[np.int64]
 
 
-class EpochRecord(NamedTuple):
-    """One line of the training history: means over the epoch's steps."""
-
-    epoch: int
-    learning_rate: float
-    sirna_loss: float
-    experiment_loss: float
-
-
 def fit(
     network: Network,
-    images: Images,
+    sites: Sites,
     plan: Plan,
     targets: Targets,
     recipe: Recipe,
     *,
     seed: int,
-    pixel_statistics: Statistics | None = None,
-    device: str = "cpu",
-    workers: int = 0,
+    hardware: Hardware,
+    peers: Peers = ALONE,
+    evaluate: Callable[[int], float] = lambda epoch: math.nan,
     checkpoint_path: Path | None = None,
     attempts: Attempts | None = None,
 ) -> list[EpochRecord]:
@@ -62,8 +62,8 @@ def fit(
     ----------
     network
         Freshly built, with ``recipe.group_size`` sites a group.
-    images
-        Where the sites are read from.
+    sites
+        The screen's sites, on the device where the network is to be trained.
     plan
         The minibatches of an epoch.
     targets
@@ -72,16 +72,16 @@ def fit(
         Everything that changes the weights.
     seed
         Key of the augmentation's draws.
-    pixel_statistics
-        By which each site of the screen is standardised, (N, C); None for each by its own.
-    device
-        A torch device.
-    workers
-        Threads that read ahead; with 0 a minibatch is read when it is needed.
+    hardware
+        What changes the weights by rounding at most.
+    peers
+        The processes that share each minibatch; a process takes its groups of every step.
+    evaluate
+        Called in every process after each epoch, with its number; returns the test accuracy for
+        the history, or nan. It leaves the weights as they are.
     checkpoint_path
-        Written after each epoch. A training that was killed and goes on from here ends in the
-        same bits as one that was not, on the same CPU type, build and number of threads. On a GPU
-        nobody has tried.
+        A training that was killed and goes on from here ends in the same bits as one that was not,
+        on one process, the same CPU type, build and number of threads.
     attempts
         Kept in the checkpoint; what an earlier one holds is added to it.
 
@@ -89,57 +89,142 @@ def fit(
     -------
     list of EpochRecord
         The whole history, epochs before a resumption included.
+
+    Raises
+    ------
+    NotFinite
+        If a loss or a weight is infinite or nan: before the step that would have spoilt the
+        weights. The last checkpoint stays.
+    OutOfMemory, PeerLost
+        If the memory runs out, or another process has ended.
+    ValueError
+        If a minibatch's groups cannot be shared evenly among the processes or passes.
     """
-    network.to(device).to(memory_format=torch.channels_last)
-    network.train()
-    sirna = torch.from_numpy(targets.sirna).to(device)
-    experiment = torch.from_numpy(targets.experiment).to(device)
-    optimizer = build_optimizer(network, recipe)
-    steps, pinned = len(plan(0)), torch.device(device).type == "cuda"
-    first_epoch, history = _resume(checkpoint_path, network, optimizer, attempts)
+    network.to(sites.device, sites.dtype).to(memory_format=sites.memory_format).train()
+    optimizer = build_optimizer(network, recipe, fused=hardware.fused)
+    pause = hardware.checkpoint_seconds
+    saver = Saver(checkpoint_path, network, optimizer, peers, attempts, least_seconds=pause)
+    now, steps = saver.resume(), len(plan(0))
+    passes = passes_of_a_step(recipe.groups // peers.size, hardware.groups_at_once)
+    model = distributed.replicated(network, peers)
 
-    for epoch in range(first_epoch, recipe.epochs):
-        losses = []
-        reading = minibatches(images, plan(epoch), workers=workers, pinned=pinned)
-        with contextlib.closing(reading):
-            for step, (rows, pixels) in enumerate(reading):
-                done = epoch * steps + step
-                set_learning_rate(optimizer, recipe, done, steps)
-                sites, mix = augment(
-                    standardise(pixels.to(device), pixel_statistics and pixel_statistics.of(rows)),
-                    seed=seed,
-                    epoch=epoch,
-                    step=step,
-                    group_size=recipe.group_size,
-                    flips=recipe.flips,
-                    cutmix=recipe.cutmix,
-                )
-                progress = done / (recipe.epochs * steps)
-                with autocast(recipe.precision, device):
-                    outputs = network(sites, recipe.reversal_coefficient * ganin_schedule(progress))
-                at = torch.from_numpy(rows).to(device)
-                both = head_losses(outputs, sirna[at], experiment[at], mix)
-                optimizer.zero_grad(set_to_none=True)
-                torch.autograd.backward(both.sum())
-                optimizer.step()
-                losses.append(both.detach())
-        means = torch.stack(losses).double().mean(0).tolist()
-        history.append(EpochRecord(epoch, optimizer.param_groups[0]["lr"], *means))
-        _save(checkpoint_path, network, optimizer, history, attempts)
-    return history
+    with surroundings(sites.device, peers, recipe.minibatch // peers.size // passes):
+        while now.epoch < recipe.epochs:
+            started = time.monotonic()
+            groups = of_rank(plan(now.epoch), peers.rank, peers.size)
+            with contextlib.closing(sites.minibatches(groups[now.step :])) as reading:
+                for rows, x in reading:
+                    done = now.epoch * steps + now.step
+                    set_learning_rate(optimizer, recipe, done, steps)
+                    reversal = reversal_strength(recipe, done / (recipe.epochs * steps))
+                    key = Key(seed, now.epoch, now.step)
+                    torch.manual_seed(own_seed(key, peers))
+                    x, mix = augmented(x, recipe, key, peers)
+                    classes = classes_of(targets, rows, sites.device)
+                    optimizer.zero_grad(set_to_none=True)
+                    losses = backward(model, x, classes, mix, recipe, reversal, passes)
+                    means = distributed.mean(losses.mean(1), peers).tolist()
+                    require_finite(means, losses, rows, now.epoch, now.step)
+                    optimizer.step()
+                    now.losses.append(means)
+                    now.step += 1
+                    saver.when_due(now)
+            distributed.average_running_statistics(network, peers)
+            rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - started
+            accuracy, peak = evaluate(now.epoch), peak_memory(sites.device.type)
+            now.end_epoch(learning_rate=rate, accuracy=accuracy, seconds=seconds, peak_memory=peak)
+            network.train()
+        saver.save(now)
+    return now.history
 
 
-def head_losses(outputs: Outputs, sirna: Tensor, experiment: Tensor, mix: Mix) -> Tensor:
-    """Return the siRNA head's and the experiment head's mixed cross-entropy, (2,) float32."""
-    return torch.stack(
-        [
-            mixed_cross_entropy(outputs.sirna.float(), sirna, mix),
-            mixed_cross_entropy(outputs.experiment.float(), experiment, mix),
-        ]
+def backward(
+    model: nn.Module,
+    x: Tensor,
+    classes: tuple[Tensor, Tensor],
+    mix: Mix,
+    recipe: Recipe,
+    reversal: float,
+    passes: int,
+) -> Tensor:
+    """Add the gradient of the minibatch's mean loss to the weights'.
+
+    Parameters
+    ----------
+    model
+        The network, or what averages its gradients over processes.
+    x
+        Augmented sites (B, C, H, W).
+    classes, mix
+        siRNAs and experiments of the sites, (B,) each, and how they were mixed.
+    recipe
+        The heads' weights and the arithmetic.
+    reversal
+        Coefficient of the reversed gradient, >= 0.
+    passes
+        In so many parts of whole groups the sites go through the network. As groups are normalised
+        each for itself, the gradient is the same up to the order of adding.
+
+    Returns
+    -------
+    Tensor
+        The two heads' losses of each site, before the heads are weighted, (2, B).
+    """
+    losses = []
+    for part, at in enumerate(torch.arange(len(x), device=x.device).chunk(passes)):
+        here = slice(int(at[0]), int(at[-1]) + 1)
+        last = part == passes - 1
+        with (
+            part_of_a_step(model, part, passes),
+            contextlib.nullcontext() if last else distributed.gradients_kept_back(model),
+        ):
+            with autocast(recipe.precision, x.device):
+                outputs = model(x[here], reversal)
+            both = head_losses(outputs, classes, mix, here)
+            weighted = both[0].mean() + recipe.experiment_loss_weight * both[1].mean()
+            torch.autograd.backward(weighted / passes)
+        losses.append(both.detach())
+    return torch.cat(losses, dim=1)
+
+
+def head_losses(outputs: Outputs, classes: tuple[Tensor, Tensor], mix: Mix, here: slice) -> Tensor:
+    """Return each site's mixed cross-entropies, of the siRNA and of the experiment head, (2, B).
+
+    The outputs are those of a part ``here`` of the minibatch, (B, K) and (B, E).
+    """
+    heads = zip((outputs.sirna, outputs.experiment), classes, strict=True)
+    return torch.stack([mixed_cross_entropy(logits, known, mix, here) for logits, known in heads])
+
+
+def augmented(x: Tensor, recipe: Recipe, key: Key, peers: Peers) -> tuple[Tensor, Mix]:
+    """Augment this process's groups of a step, each by draws of its own."""
+    groups = recipe.groups // peers.size
+    return augment(
+        x,
+        key=key,
+        group_size=recipe.group_size,
+        first_group=peers.rank * groups,
+        flips=recipe.flips,
+        mixing=recipe.mixing,
+        alpha=recipe.mixing_alpha,
     )
 
 
-def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+def classes_of(
+    targets: Targets, rows: npt.NDArray[np.int64], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the siRNAs and the experiments of some rows, (B,) each."""
+    sirna, experiment = (torch.from_numpy(each[rows]).to(device) for each in targets)
+    return sirna, experiment
+
+
+def reversal_strength(recipe: Recipe, progress: float) -> float:
+    """Return the reversed gradient's coefficient after a share of the training, 0 to 1."""
+    faded_in = ganin_schedule(progress) if recipe.reversal_schedule == "ganin" else 1.0
+    return recipe.reversal_coefficient * faded_in
+
+
+def build_optimizer(network: nn.Module, recipe: Recipe, *, fused: bool) -> torch.optim.SGD:
     """SGD with momentum; weight decay on weights of two or more axes only."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     free = [p for p in network.parameters() if p.ndim <= 1]
@@ -150,6 +235,7 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         ],
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
+        fused=fused,
     )
 
 
@@ -167,45 +253,45 @@ def set_learning_rate(
         group["lr"] = rate
 
 
+def require_finite(
+    means: list[float], losses: Tensor, rows: npt.NDArray[np.int64], epoch: int, step: int
+) -> None:
+    """Make sure, before the optimizer's step, that its losses are numbers.
+
+    Raises
+    ------
+    LossNotFinite
+        If they are not, with the rows of this process where they are not.
+    """
+    if all(map(math.isfinite, means)):
+        return
+    here = ~losses.isfinite().all(0).cpu().numpy()
+    raise LossNotFinite(
+        f"the loss is {sum(means)} at epoch {epoch}, step {step} (both counted from 0); take a "
+        "lower learning_rate or a longer warm-up, and look at the sites.",
+        rows[here],
+    )
+
+
 @contextlib.contextmanager
-def autocast(precision: str, device: str) -> Iterator[None]:
-    """Run the forward pass in ``bf16`` where asked; ``fp32`` leaves it as it is."""
-    with torch.autocast(
-        torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"
+def autocast(precision: str, device: torch.device) -> Iterator[None]:
+    """Run the forward pass in ``bf16`` where asked; others leave it as it is."""
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        yield
+
+
+@contextlib.contextmanager
+def surroundings(device: torch.device, peers: Peers, sites_at_once: int) -> Iterator[None]:
+    """Leave torch's global random numbers alone, and explain what is nobody's bug."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=devices),
+        distributed.lost_peers_explained(peers),
+        memory_explained(sites_at_once),
     ):
         yield
 
 
-def _save(
-    path: Path | None,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    history: list[EpochRecord],
-    attempts: Attempts | None,
-) -> None:
-    if path is not None:
-        state: dict[str, Any] = {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "history": [tuple(record) for record in history],
-            "attempts": attempts.so_far() if attempts is not None else [],
-        }
-        checkpoint.save(path, state)
-
-
-def _resume(
-    path: Path | None,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    attempts: Attempts | None,
-) -> tuple[int, list[EpochRecord]]:
-    """Return the first epoch to run, and the history so far."""
-    state = None if path is None else checkpoint.load(path)
-    if state is None:
-        return 0, []
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    if attempts is not None:
-        attempts.earlier = state.get("attempts", [])  # checkpoints of 0.1.0 may have none
-    history = [EpochRecord(*record) for record in state["history"]]
-    return len(history), history
+def own_seed(key: Key, peers: Peers) -> int:
+    """Return the seed of what a network draws itself, such as dropout, in a process's step."""
+    return int(generator("network", *key, peers.rank).integers(2**63))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,36 +12,40 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from rxrx_lib.data.images import Images
-from rxrx_lib.data.loader import minibatches
-from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.splits import Split
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
 from rxrx_lib.models.exact_statistics import exact_experiment_statistics
 from rxrx_lib.models.network import Network
-from rxrx_lib.training.augment import standardise
+from rxrx_lib.training.distributed import gathered
 from rxrx_lib.training.fit import autocast
+from rxrx_lib.training.peers import ALONE, Peers
+from rxrx_lib.training.pools import (
+    Rows,
+    equal_groups,
+    pools,
+    require_one_experiment,
+    require_statistics,
+    sites_in_order,
+)
+from rxrx_lib.training.sites import Sites
 
-STATISTICS = ("training", "experiment", "experiment_exact")
 TOP = 10
 """Classes kept a site, best first."""
 
 
 def predict(
     network: Network,
-    images: Images,
+    sites: Sites,
     table: pd.DataFrame,
     split: Split,
     *,
     classes: int,
     statistics: str,
     group_size: int,
-    pixel_statistics: Statistics | None = None,
     embeddings: bool = False,
     precision: str = "fp32",
-    device: str = "cpu",
     sites_a_pass: int = 256,
-    workers: int = 0,
+    peers: Peers = ALONE,
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict the sites of a split, but its training sites, one experiment after another.
 
@@ -49,30 +53,26 @@ def predict(
     ----------
     network
         Trained, its experiment head in the order of :func:`experiment_names`.
-    images, table
-        The screen: pixels, and the metadata in the same row order.
+    sites, table
+        The screen: standardised sites, and the metadata in the same row order.
     split
         Which rows are predicted: those of the test side, and of other held-out sides if it has any.
     classes
         Number of siRNA classes K.
     statistics
-        ``training``: the running statistics. ``experiment``: those of the whole experiment, all
-        its sites whichever side of the split they are on, without labels, in the order of
-        ``site_id`` in equal groups of about ``group_size``. So a prediction depends on the site's
-        experiment, not on what is predicted with it nor on the order of the table's rows.
-        ``experiment_exact``: the same from one pass a layer, and so independent of the groups.
+        What the network normalises by: one of :data:`rxrx_lib.training.pools.STATISTICS`. Each way
+        but ``minibatch`` makes a prediction depend on the site's experiment, and neither on what
+        is predicted with it nor on the order of the table's rows. None reads a siRNA.
     group_size
-        Sites a group for the two ways by experiment.
-    pixel_statistics
-        By which each site of the screen is standardised, as in training.
+        Sites a group, where statistics are measured group by group.
     embeddings
         Whether to keep embeddings; then the training sites are forwarded as well.
-    precision, device
+    precision
         As in training.
     sites_a_pass
         Sites forwarded at once; changes memory and rounding, nothing else.
-    workers
-        Threads that read ahead; with 0 sites are read when they are needed.
+    peers
+        The processes that share the experiments; all return all predictions.
 
     Returns
     -------
@@ -87,63 +87,41 @@ def predict(
     Raises
     ------
     ValueError
-        If the split has no test site, and as :func:`require_statistics`.
+        If the split has no test site, and as :func:`rxrx_lib.training.pools.require_statistics`.
+
+    Warns
+    -----
+    UserWarning
+        If an experiment, or the part of it that statistics are measured on, is small.
     """
-    require_statistics(table, statistics)
     if not len(split.test):
         raise ValueError("split has no test site; give the screen test experiments.")
-    network.to(device).to(memory_format=torch.channels_last)
-    network.eval()
+    require_statistics(table, statistics)
+    network.to(sites.device, sites.dtype).to(memory_format=sites.memory_format).eval()
     sides = [rows for side, rows in split.sides.items() if embeddings or side != "train"]
-    wanted = np.concatenate(sides)
-    names = experiment_names(table)
+    wanted, names = np.concatenate(sides), experiment_names(table)
+    experiment_of = table["experiment"].to_numpy(dtype=str)
+    asked = [name for name in names if name in set(experiment_of[wanted])]
+
     parts: list[dict[str, npt.NDArray[Any]]] = []
-
-    def standardised(groups: list[npt.NDArray[np.int64]]) -> Iterator[Tensor]:
-        pinned = torch.device(device).type == "cuda"
-        with closing(minibatches(images, groups, workers=workers, pinned=pinned)) as reading:
-            for rows, pixels in reading:
-                by = pixel_statistics and pixel_statistics.of(rows)
-                yield standardise(pixels.to(device), by)
-
-    for name in names:
-        whole = sites_in_order(table, name)
-        asked = whole[np.isin(whole, wanted)]
-        if not len(asked):
-            continue
-        with (
-            torch.inference_mode(),
-            autocast(precision, device),
-            _normalised(network, standardised, whole, statistics, group_size),
-        ):
-            passes = [asked[at : at + sites_a_pass] for at in range(0, len(asked), sites_a_pass)]
-            for some, sites in zip(passes, standardised(passes), strict=True):
-                parts.append({"row": some, **_forward(network, sites, embeddings)})
-    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    for name in asked[peers.rank :: peers.size]:
+        for pool in pools(table, name, wanted, statistics, group_size):
+            require_one_experiment(pool, experiment_of)
+            with (
+                torch.inference_mode(),
+                autocast(precision, sites.device),
+                _normalised(network, sites, pool.members, statistics, group_size),
+            ):
+                cuts = range(0, len(pool.asked), sites_a_pass)
+                passes = [pool.asked[at : at + sites_a_pass] for at in cuts]
+                for rows, x in sites.minibatches(passes):
+                    parts.append({"row": rows, **_forward(network, x, embeddings)})
+    parts = [part for process in gathered(parts, peers) for part in process]
+    arrays = _in_order(parts, table, asked)
     row = arrays.pop("row")
     arrays["predicted_experiment"] = np.asarray(names)[arrays["predicted_experiment"]]
     known = {"classes": np.asarray(classes), "experiments": np.asarray(len(names))}
     return {**_described(table, split, row), **known, **arrays}
-
-
-def require_statistics(table: pd.DataFrame, statistics: str) -> None:
-    """Make sure, before hours of training, that its network can predict in this way.
-
-    Raises
-    ------
-    ValueError
-        If ``statistics`` is not known, or is by experiment and an experiment of the table has one
-        site only, whose variance says nothing.
-    """
-    if statistics not in STATISTICS:
-        raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
-    sites = table["experiment"].value_counts().sort_index()
-    single = sites.index[sites == 1]
-    if statistics != "training" and len(single):
-        raise ValueError(
-            f"experiment {single[0]} has 1 site; statistics by experiment need at least 2, so "
-            "leave the experiment out of metadata.csv or choose a method with statistics training."
-        )
 
 
 def experiment_names(table: pd.DataFrame) -> list[str]:
@@ -151,37 +129,31 @@ def experiment_names(table: pd.DataFrame) -> list[str]:
     return sorted(table["experiment"].unique())
 
 
-def sites_in_order(table: pd.DataFrame, experiment: str) -> npt.NDArray[np.int64]:
-    """Return the row positions of an experiment's sites, in the order of their names."""
-    rows = np.flatnonzero((table["experiment"] == experiment).to_numpy())
-    return rows[np.argsort(table["site_id"].to_numpy(dtype=str)[rows])]
-
-
-def equal_groups(rows: npt.NDArray[np.int64], group_size: int) -> list[npt.NDArray[np.int64]]:
-    """Cut rows, in order, into groups of about ``group_size`` that differ by one site at most.
-
-    Of two or more rows no group holds a single one, which the neck could not normalise.
-    """
-    groups = min(round(len(rows) / group_size), len(rows) // 2)
-    return np.array_split(rows, max(1, groups))
-
-
 def _normalised(
-    network: Network,
-    standardised: Callable[[list[npt.NDArray[np.int64]]], Iterator[Tensor]],
-    whole: npt.NDArray[np.int64],
-    statistics: str,
-    group_size: int,
+    network: Network, sites: Sites, members: Rows, statistics: str, group_size: int
 ) -> AbstractContextManager[Any]:
+    """Return a block in which the network normalises by the members' statistics."""
     if statistics == "training":
         return nullcontext()
 
     def groups() -> Iterator[Tensor]:
-        return standardised(equal_groups(whole, group_size))
+        return (x for _, x in sites.minibatches(equal_groups(members, group_size)))
 
     if statistics == "experiment_exact":
         return using_statistics(network, exact_experiment_statistics(network, groups))
     return using_statistics(network, experiment_statistics(network, groups()))
+
+
+def _in_order(
+    parts: list[dict[str, npt.NDArray[Any]]], table: pd.DataFrame, experiments: list[str]
+) -> dict[str, npt.NDArray[Any]]:
+    """Join parts, and put experiments in order, and in them sites by name."""
+    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    whole = np.concatenate([sites_in_order(table, name) for name in experiments])
+    place = np.empty(len(table), np.int64)
+    place[whole] = np.arange(len(whole))
+    order = np.argsort(place[arrays["row"]])
+    return {key: values[order] for key, values in arrays.items()}
 
 
 def _forward(network: Network, sites: Tensor, embeddings: bool) -> dict[str, npt.NDArray[Any]]:

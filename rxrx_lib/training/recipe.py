@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp64")
+MIXINGS = ("cutmix", "mixup", "none")
+REVERSAL_SCHEDULES = ("ganin", "constant")
+
+PAPER_RATE_A_SITE = 2e-4
+"""The paper's peak learning rate, 0.1024, over the 512 sites of its minibatch: the linear scaling
+rule, by which other minibatches would find theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,20 +29,29 @@ class Recipe:
     """Groups a minibatch; the minibatch holds ``groups * group_size`` sites."""
     group_size: int = 64
     """Sites that are normalised together."""
-    learning_rate: float = 0.1024
-    """Peak learning rate of SGD."""
+    learning_rate: float = PAPER_RATE_A_SITE * 512
+    """Peak learning rate of SGD, > 0."""
     momentum: float = 0.9
     """Momentum of SGD, 0 to below 1."""
     weight_decay: float = 1e-4
     """L2 penalty on weights, not on biases and normalisation layers."""
     flips: bool = True
     """Whether sites are flipped and turned by quarters at random."""
-    cutmix: bool = True
-    """Whether each group is mixed by one CutMix box."""
+    mixing: str = "cutmix"
+    """How the sites of a group are mixed with one another: ``cutmix`` pastes one box a group,
+    ``mixup`` averages whole sites, ``none`` leaves them alone. Both heads' labels are mixed too."""
+    mixing_alpha: float = 1.0
+    """The share of a site that stays its own is drawn from Beta(alpha, alpha), > 0."""
     reversal_coefficient: float = 1.0
-    """Final factor on the reversed gradient, for methods that reverse."""
+    """Final factor on the reversed gradient, for methods that reverse, >= 0."""
+    reversal_schedule: str = "ganin"
+    """``ganin`` fades the reversal in from zero; ``constant`` has it whole from the first step."""
+    experiment_loss_weight: float = 1.0
+    """Factor on the experiment head's loss beside the siRNA head's, >= 0. Where the head is
+    detached it scales that head's own learning alone."""
     precision: str = "fp32"
-    """Arithmetic of the forward pass: ``fp32`` or ``bf16``."""
+    """Arithmetic of the forward pass: ``fp32``; ``bf16`` (autocast; weights stay float32); or
+    ``fp64``, everything in float64, by which processes and devices are compared."""
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -48,18 +63,25 @@ class Recipe:
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs}; give 0 to epochs - 1 = {self.epochs - 1}."
             )
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}; give a number > 0.")
+        for name in ("learning_rate", "mixing_alpha"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; give a finite number > 0.")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum is {self.momentum}; give 0 to below 1.")
-        for name in ("weight_decay", "reversal_coefficient"):
+        for name in ("weight_decay", "reversal_coefficient", "experiment_loss_weight"):
             value = getattr(self, name)
-            if not value >= 0:
-                raise ValueError(f"{name} is {value}; give a number >= 0.")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}."
-            )
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} is {value}; give a finite number >= 0.")
+        for name, words in (
+            ("mixing", MIXINGS),
+            ("reversal_schedule", REVERSAL_SCHEDULES),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in words:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(words)}."
+                )
 
     @property
     def minibatch(self) -> int:

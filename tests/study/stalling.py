@@ -35,11 +35,11 @@ def stall_in_the_third_epoch() -> None:
 
     augment = fit.augment
 
-    def stalling(*sites: Any, epoch: int, step: int, **settings: Any) -> Any:
-        if (epoch, step) == (2, 1):
+    def stalling(*sites: Any, key: Any, **settings: Any) -> Any:
+        if (key.epoch, key.step) == (2, 1):
             print(STALLED, flush=True)
             time.sleep(600)
-        return augment(*sites, epoch=epoch, step=step, **settings)
+        return augment(*sites, key=key, **settings)
 
     fit.augment = stalling
 

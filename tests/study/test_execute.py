@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -20,19 +21,14 @@ from rxrx_lib.data.normalization import standardise
 from rxrx_lib.evaluation.score import score
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import execute, runs, stages
-from rxrx_lib.study.execute import (
-    Runtime,
-    deterministic_on_cuda,
-    one_thread_on_cpu,
-    resolve_device,
-    run_many,
-    run_one,
-)
+from rxrx_lib.study.execute import Runtime, run_many, run_one
 from rxrx_lib.study.executors import SerialExecutor, executor
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
 from rxrx_lib.study.spec import DataSpec, NetworkSpec, PredictSpec, RunSpec, SplitSpec
+from rxrx_lib.training import checkpoint
+from rxrx_lib.training.hardware import Hardware
 from tests.study.stalling import ONE, STALLED
 from tests.study.test_screens import SIMULATED
 from tests.study.tiny import BY_SITE, run_spec
@@ -46,8 +42,12 @@ def same_bits(one: runs.Run, two: runs.Run) -> None:
     assert weights[0].keys() == weights[1].keys()
     for key in weights[0]:
         assert torch.equal(weights[0][key], weights[1][key]), key
-    for name in ("metrics.json", "history.csv"):
-        assert (one.result / name).read_bytes() == (two.result / name).read_bytes()
+    assert (one.result / "metrics.json").read_bytes() == (two.result / "metrics.json").read_bytes()
+    mine, theirs = (pd.read_csv(run.result / "history.csv") for run in (one, two))
+    measured_here = ["seconds", "peak_memory"]
+    pd.testing.assert_frame_equal(
+        mine.drop(columns=measured_here), theirs.drop(columns=measured_here), check_exact=True
+    )
     (folder,) = (one.path / "predictions").iterdir()
     with (
         np.load(folder / "predictions.npz") as mine,
@@ -164,7 +164,9 @@ def test_metrics_are_those_of_the_predictions_file_alone(undisturbed: runs.Run) 
 
 def test_history_has_one_line_an_epoch(undisturbed: runs.Run) -> None:
     lines = (undisturbed.result / "history.csv").read_text().splitlines()
-    assert lines[0] == "epoch,learning_rate,sirna_loss,experiment_loss"
+    assert lines[0] == (
+        "epoch,learning_rate,sirna_loss,experiment_loss,test_accuracy,seconds,peak_memory"
+    )
     assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(ONE.recipe.epochs))
 
 
@@ -190,6 +192,8 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_bits_of_an_undist
         str(tmp_path),
         "--workers",
         "0",
+        "--checkpoint-seconds",
+        "0",
     ]
     run = runs.open_run(tmp_path, ONE)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -199,8 +203,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_bits_of_an_undist
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert runs.open_run(tmp_path, ONE).state == "resumable"
-    done = torch.load(run.checkpoint, weights_only=True)["history"]
-    assert len(done) == 2
+    state = checkpoint.load(run.checkpoint)
+    assert state is not None
+    assert (state["epoch"], state["step"], len(state["history"])) == (2, 1, 2)
     run_one(ONE, Runtime(data=release, runs=tmp_path))
     same_bits(undisturbed, run)
     assert not run.checkpoint.exists()
@@ -330,7 +335,9 @@ def test_where_a_run_is_executed_changes_nothing(
 ) -> None:
     (tmp_path / "data").symlink_to(release)
     runtime = Runtime(
-        data=tmp_path / "data", runs=tmp_path / "runs", device="cpu:0", loader_workers=1
+        data=tmp_path / "data",
+        runs=tmp_path / "runs",
+        hardware=Hardware(device="cpu:0", loader_workers=1, memory_for_sites=0),
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -354,52 +361,6 @@ def test_a_failure_is_written_down_and_forgotten_once_the_run_succeeds(
     run_one(spec, Runtime(data=release, runs=tmp_path))
     assert run.state == "done"
     assert not (run.path / "failure.json").exists()
-
-
-def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for there, device in ((True, "cuda"), (False, "cpu")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert resolve_device("auto") == device
-    assert resolve_device("cuda:1") == "cuda:1"
-
-
-@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
-def test_a_cpu_computes_on_one_thread_by_whatever_name(device: str) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with one_thread_on_cpu(device):
-            assert torch.get_num_threads() == 1
-        with one_thread_on_cpu("cuda:0"):
-            assert torch.get_num_threads() == 2
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
-
-
-def gpu_settings() -> tuple[object, ...]:
-    cudnn = torch.backends.cudnn
-    return (
-        torch.are_deterministic_algorithms_enabled(),
-        cudnn.deterministic,
-        cudnn.allow_tf32,
-        torch.get_float32_matmul_precision(),
-    )
-
-
-def test_a_gpu_is_asked_for_fixed_orders_and_full_float32_for_the_length_of_a_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The settings alone: no test here has a GPU."""
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
-    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
-    before = gpu_settings()
-    with deterministic_on_cuda("cpu:0"):
-        assert gpu_settings() == before
-    with deterministic_on_cuda("cuda:1"):
-        assert gpu_settings() == (True, True, False, "highest")
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-    assert gpu_settings() == before
 
 
 class Stage:

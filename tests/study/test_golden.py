@@ -44,7 +44,7 @@ EXACT = ("id", "test_sites", "majority_accuracy", "line_uniform", "line_cell_typ
 
 def end_to_end(folder: Path) -> pd.DataFrame:
     """Run the four methods and return one row a method."""
-    runtime = Runtime(data=folder / "data", runs=folder / "runs", device="cpu")
+    runtime = Runtime(data=folder / "data", runs=folder / "runs")
     rows = []
     for method in METHODS:
         spec = PROFILE.run(method, BY_SITE, PROFILE.replicates[0])

@@ -38,7 +38,7 @@ PROFILE = Profile(
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("controls")
-    runtime = Runtime(data=folder / "data", runs=folder / "runs", device="cpu")
+    runtime = Runtime(data=folder / "data", runs=folder / "runs")
     replicate = PROFILE.replicates[0]
     specs = [
         PROFILE.run("baseline", SEPARATED, replicate, technical=0.0),

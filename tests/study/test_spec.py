@@ -38,19 +38,20 @@ SIMULATED = RunSpec(
 GOLDEN = {
     "release, all defaults": (
         RunSpec(data=RELEASE, split=SEPARATED, method="baseline"),
-        "9ceb5ce5e9321118",
+        "222512251334a99f",
     ),
     "small network, shuffled labels": (
         run_spec("gradient_reversal", seed=3, labels="shuffled", learning_rate=1),
-        "778b5c578ab61571",
+        "5de19159cdac75ee",
     ),
-    "simulated": (SIMULATED, "5e53224adbc2a009"),
+    "simulated": (SIMULATED, "b29b3b3cfe353e8d"),
 }
 CANONICAL_RELEASE = (
     '{"data":{"name":"rxrx1","screen":null,"simulator_version":0},"labels":"true",'
     '"method":"baseline","network":{"backbone":"densenet161","embedding":1024},'
-    '"recipe":{"cutmix":true,"epochs":100,"flips":true,"group_size":64,"groups":8,'
-    '"learning_rate":0.1024,"momentum":0.9,"precision":"fp32","reversal_coefficient":1.0,'
+    '"recipe":{"epochs":100,"experiment_loss_weight":1.0,"flips":true,"group_size":64,"groups":8,'
+    '"learning_rate":0.1024,"mixing":"cutmix","mixing_alpha":1.0,"momentum":0.9,'
+    '"precision":"fp32","reversal_coefficient":1.0,"reversal_schedule":"ganin",'
     '"warmup_epochs":5,"weight_decay":0.0001},"seed":0,'
     '"split":{"name":"separated","seed":0,"unit":"experiment"},"version":1}'
 )

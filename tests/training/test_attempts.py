@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from rxrx_lib.training import checkpoint
 from rxrx_lib.training.attempts import Attempts
-from rxrx_lib.training.fit import fit
 from tests.training.test_fit import Cut, CutAfter
-from tests.training.tiny import TARGETS, network, noise, plan, recipe
+from tests.training.tiny import EVERY_STEP, network, train
 
 
 def test_a_try_counts_its_seconds_and_comes_after_the_earlier_ones() -> None:
@@ -29,29 +29,17 @@ def test_a_training_that_goes_on_knows_the_tries_before_it(tmp_path: Path) -> No
 
     def tried(name: str, reads: int) -> Attempts:
         attempts = Attempts({"machine": name})
-        settings = {"seed": 5, "checkpoint_path": path, "attempts": attempts}
-        fit(network(), CutAfter(reads), plan, TARGETS, recipe(), **settings)
+        hardware = dataclasses.replace(EVERY_STEP, memory_for_sites=0)
+        images = CutAfter(reads)
+        train(network(), images, hardware=hardware, checkpoint_path=path, attempts=attempts)
         return attempts
 
     for name in ("first", "second"):
         with pytest.raises(Cut):
-            tried(name, 4)  # three steps an epoch
-    last = tried("third", 3)
+            tried(name, 4)  # of nine steps
+    last = tried("third", 1)
     assert [each["machine"] for each in last.so_far()] == ["first", "second", "third"]
     kept = checkpoint.load(path)
     assert kept is not None
     assert kept["attempts"][:2] == last.earlier
     assert all(each["seconds"] > 0 for each in kept["attempts"])
-
-
-def test_a_checkpoint_that_knows_no_tries_is_gone_on_from(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    fit(network(), noise(), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
-    old = checkpoint.load(path)
-    assert old is not None
-    del old["attempts"]
-    checkpoint.save(path, old)
-    attempts = Attempts({})
-    settings = {"seed": 5, "checkpoint_path": path, "attempts": attempts}
-    fit(network(), CutAfter(0), plan, TARGETS, recipe(), **settings)
-    assert attempts.earlier == []

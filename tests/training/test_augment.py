@@ -14,6 +14,7 @@ from rxrx_lib.data import normalization
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.training.augment import (
     ORIENTATIONS,
+    Key,
     Mix,
     augment,
     cutmix_box,
@@ -21,8 +22,9 @@ from rxrx_lib.training.augment import (
     oriented,
     standardise,
 )
+from rxrx_lib.training.recipe import MIXINGS
 
-KEY = {"seed": 1, "epoch": 2, "step": 3}
+KEY = Key(seed=1, epoch=2, step=3)
 
 
 def pictures(sites: int, channels: int = 2, size: int = 6, seed: int = 0) -> Tensor:
@@ -77,56 +79,52 @@ def test_orientations_are_the_eight_symmetries_of_the_square() -> None:
 
 
 def test_each_site_is_laid_down_by_its_own_code() -> None:
-    sites, codes = pictures(5), torch.tensor([3, 0, 7, 3, 5])
+    sites, codes = pictures(5), np.array([3, 0, 7, 3, 5])
     together = oriented(sites, codes)
     for site, code, y in zip(sites, codes, together, strict=True):
         assert torch.equal(oriented(site[None], code[None])[0], y)
 
 
 @pytest.mark.parametrize("flips", [True, False])
-@pytest.mark.parametrize("cutmix", [True, False])
-def test_a_groups_draws_do_not_depend_on_the_groups_beside_it(flips: bool, cutmix: bool) -> None:
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_a_groups_draws_do_not_depend_on_the_groups_beside_it(flips: bool, mixing: str) -> None:
     x = pictures(12)
-    settings = {"group_size": 4, "flips": flips, "cutmix": cutmix}
-    many, many_mix = augment(x, **KEY, **settings)
+    settings = {"group_size": 4, "flips": flips, "mixing": mixing}
+    many, many_mix = augment(x.clone(), key=KEY, **settings)
     for groups in (1, 2):
-        few, few_mix = augment(x[: 4 * groups], **KEY, **settings)
+        few, few_mix = augment(x[: 4 * groups].clone(), key=KEY, **settings)
         assert torch.equal(few, many[: 4 * groups])
         assert torch.equal(few_mix.partner, many_mix.partner[: 4 * groups])
         assert torch.equal(few_mix.weight, many_mix.weight[: 4 * groups])
     x[:4] = 0
-    assert torch.equal(augment(x, **KEY, **settings)[0][4:], many[4:])
+    assert torch.equal(augment(x.clone(), key=KEY, **settings)[0][4:], many[4:])
+    last, last_mix = augment(x[8:].clone(), key=KEY, first_group=2, **settings)
+    assert torch.equal(last, many[8:])
+    assert torch.equal(last_mix.partner, many_mix.partner[8:] - 8)
+    assert torch.equal(last_mix.weight, many_mix.weight[8:])
 
 
-@pytest.mark.parametrize("word", KEY)
-def test_seed_epoch_and_step_each_give_other_draws(word: str) -> None:
+@pytest.mark.parametrize("mixing", MIXINGS)
+@pytest.mark.parametrize("word", Key._fields)
+def test_seed_epoch_and_step_each_give_other_draws(word: str, mixing: str) -> None:
     x = pictures(16)
-    settings = {"group_size": 8, "flips": True, "cutmix": True}
-    first, again = (augment(x, **KEY, **settings)[0] for _ in range(2))
-    other, _ = augment(x, **(KEY | {word: 7}), **settings)
+    settings = {"group_size": 8, "flips": True, "mixing": mixing}
+    first, again = (augment(x.clone(), key=KEY, **settings)[0] for _ in range(2))
+    other, _ = augment(x.clone(), key=KEY._replace(**{word: 7}), **settings)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_two_groups_of_a_step_are_drawn_differently() -> None:
     half = pictures(8)
-    y, mix = augment(torch.cat([half, half]), **KEY, group_size=8, flips=True, cutmix=True)
+    y, mix = augment(torch.cat([half, half]), key=KEY, group_size=8, flips=True, mixing="cutmix")
     assert not torch.equal(y[:8], y[8:])
     assert mix.weight[0] != mix.weight[8]
 
 
-@pytest.mark.parametrize("flips", [True, False])
-@pytest.mark.parametrize("cutmix", [True, False])
-def test_the_sites_given_are_left_as_they_were(flips: bool, cutmix: bool) -> None:
-    x = pictures(8)
-    before = x.clone()
-    augment(x, **KEY, group_size=4, flips=flips, cutmix=cutmix)
-    assert torch.equal(x, before)
-
-
 def test_without_flips_and_cutmix_nothing_happens() -> None:
     x = pictures(8)
-    y, mix = augment(x, **KEY, group_size=4, flips=False, cutmix=False)
+    y, mix = augment(x.clone(), key=KEY, group_size=4, flips=False, mixing="none")
     assert torch.equal(y, x)
     assert torch.equal(mix.partner, torch.arange(8))
     assert torch.equal(mix.weight, torch.ones(8))
@@ -138,9 +136,8 @@ def test_label_weight_is_the_share_of_pixels_that_are_still_the_sites_own(
     seed: int, groups: int, group_size: int
 ) -> None:
     n = groups * group_size
-    y, mix = augment(
-        constants(n), seed=seed, epoch=0, step=0, group_size=group_size, flips=True, cutmix=True
-    )
+    key = Key(seed, 0, 0)
+    y, mix = augment(constants(n), key=key, group_size=group_size, flips=True, mixing="cutmix")
     own = torch.arange(n)
     assert torch.equal(mix.partner // group_size, own // group_size)
     assert torch.equal(mix.partner.sort().values, own)
@@ -153,13 +150,13 @@ def test_label_weight_is_the_share_of_pixels_that_are_still_the_sites_own(
 
 
 def test_a_group_has_one_box() -> None:
-    _, mix = augment(constants(12), **KEY, group_size=4, flips=False, cutmix=True)
+    _, mix = augment(constants(12), key=KEY, group_size=4, flips=False, mixing="cutmix")
     assert [len(set(w.tolist())) for w in mix.weight.split(4)] == [1, 1, 1]
 
 
 def test_an_empty_box_leaves_the_labels_whole() -> None:
     x = constants(6, size=2)  # a box of less than the whole picture has no pixel of two
-    y, mix = augment(x, **KEY, group_size=3, flips=False, cutmix=True)
+    y, mix = augment(x.clone(), key=KEY, group_size=3, flips=False, mixing="cutmix")
     assert torch.equal(y, x)
     assert torch.equal(mix.weight, torch.ones(6))
 
@@ -186,4 +183,38 @@ def test_mixed_loss_is_the_cross_entropy_against_soft_labels() -> None:
         target[partner], 5
     )
     mixed = mixed_cross_entropy(logits, target, Mix(partner, weight))
-    torch.testing.assert_close(mixed, F.cross_entropy(logits, soft))
+    torch.testing.assert_close(mixed, F.cross_entropy(logits, soft, reduction="none"))
+    part = mixed_cross_entropy(logits[2:5], target, Mix(partner, weight), slice(2, 5))
+    assert torch.equal(part, mixed[2:5])
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
+def test_mixup_averages_each_site_with_its_partner_by_the_labels_weight(alpha: float) -> None:
+    x = pictures(12)
+    settings = {"group_size": 4, "flips": False, "mixing": "mixup", "alpha": alpha}
+    y, mix = augment(x.clone(), key=KEY, **settings)
+    own = torch.arange(12)
+    assert torch.equal(mix.partner // 4, own // 4)
+    weight = mix.weight[:, None, None, None].double()
+    expected = weight * x + (1 - weight) * x[mix.partner]
+    torch.testing.assert_close(y.double(), expected, atol=1e-6, rtol=1e-6)
+    assert [len(set(w.tolist())) for w in mix.weight.split(4)] == [1, 1, 1]
+
+
+def test_mixups_shares_follow_beta_alpha_alpha() -> None:
+    x = torch.zeros(2, 1, 2, 2)
+    shares = np.array(
+        [
+            augment(
+                x.clone(),
+                key=Key(0, 0, step),
+                group_size=2,
+                flips=False,
+                mixing="mixup",
+                alpha=0.4,
+            )[1].weight[0]
+            for step in range(2000)
+        ]
+    )
+    assert shares.mean() == pytest.approx(0.5, abs=0.03)
+    assert shares.var() == pytest.approx(1 / (4 * (2 * 0.4 + 1)), rel=0.05)

@@ -16,6 +16,7 @@ DAMAGES = {
     "text": lambda whole: b"Not a checkpoint, but a page of a proxy server.\n" * 20,
     "letters": lambda whole: bytes(range(256)) * 4,
     "no directory": lambda whole: whole[:-30],
+    "one bit": lambda whole: whole[:600] + bytes([whole[600] ^ 4]) + whole[601:],
 }
 
 
@@ -56,7 +57,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before_and_says_so(
     assert epoch_of(checkpoint.load(path)) == 1
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert record.getMessage().startswith(f"{path} is not readable")
+    assert record.getMessage().startswith(f"{path} is damaged")
 
 
 def test_with_both_broken_training_starts_anew(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import threading
 from collections.abc import Sequence
@@ -18,17 +19,21 @@ from torch import nn
 from rxrx_lib.data import normalization
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.augment import standardise
-from rxrx_lib.training.fit import Targets, build_optimizer, fit
+from rxrx_lib.training.fit import Targets, build_optimizer
 from tests.training.tiny import (
     CLASSES,
+    CPU,
+    EVERY_STEP,
     SITES,
     TARGETS,
     Noise,
     network,
     noise,
+    outcome,
     plan,
     recipe,
     statistics_of_noise,
+    train,
 )
 
 
@@ -62,14 +67,17 @@ def same_weights(a: nn.Module, b: nn.Module, prefix: str = "") -> bool:
 
 def trained(reverses: bool = False, **changes: object) -> Network:
     net = network(reverses=reverses)
-    fit(net, noise(), plan, TARGETS, recipe(**changes), seed=5)
+    train(net, settings=recipe(**changes))
     return net
 
 
-def test_two_optimizer_steps_follow_sgds_formula_and_decay_weights_of_two_axes_only() -> None:
+@pytest.mark.parametrize("fused", [True, False])
+def test_two_optimizer_steps_follow_sgds_formula_and_decay_weights_of_two_axes_only(
+    fused: bool,
+) -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).double()
     settings = recipe(learning_rate=0.1, momentum=0.8, weight_decay=0.05)
-    optimizer = build_optimizer(model, settings)
+    optimizer = build_optimizer(model, settings, fused=fused)
     draw = torch.Generator().manual_seed(0)
     expected = {name: p.detach().clone() for name, p in model.named_parameters()}
     velocity = {name: torch.zeros_like(p) for name, p in expected.items()}
@@ -88,9 +96,9 @@ def test_two_optimizer_steps_follow_sgds_formula_and_decay_weights_of_two_axes_o
 def test_history_holds_each_epochs_last_rate_and_the_losses_of_its_steps() -> None:
     net = network()
     untouched = copy.deepcopy(net)
-    settings = recipe(epochs=1, warmup_epochs=0, flips=False, cutmix=False)
+    settings = recipe(epochs=1, warmup_epochs=0, flips=False, mixing="none")
     one_step = plan(0)[:1]
-    (record,) = fit(net, noise(), lambda epoch: one_step, TARGETS, settings, seed=5)
+    (record,) = train(net, plan_of=lambda epoch: one_step, settings=settings)
 
     rows = one_step[0].ravel()
     outputs = untouched.train()(standardise(torch.from_numpy(noise().read(rows))))
@@ -105,12 +113,10 @@ def test_history_holds_each_epochs_last_rate_and_the_losses_of_its_steps() -> No
 def test_sites_are_standardised_by_the_statistics_given_row_by_row() -> None:
     net = network()
     untouched = copy.deepcopy(net)
-    settings = recipe(epochs=1, warmup_epochs=0, flips=False, cutmix=False)
+    settings = recipe(epochs=1, warmup_epochs=0, flips=False, mixing="none")
     one_step = plan(0)[:1]
     by = statistics_of_noise()
-    (record,) = fit(
-        net, noise(), lambda epoch: one_step, TARGETS, settings, seed=5, pixel_statistics=by
-    )
+    (record,) = train(net, plan_of=lambda epoch: one_step, settings=settings, by=by)
     rows = one_step[0].ravel()
     sites = normalization.standardise(noise().read(rows), by.mean[rows], by.std[rows])
     outputs = untouched.train()(torch.from_numpy(sites))
@@ -121,9 +127,9 @@ def test_sites_are_standardised_by_the_statistics_given_row_by_row() -> None:
 def test_one_step_moves_the_weights_by_rate_times_gradient() -> None:
     net = network()
     untouched = copy.deepcopy(net)
-    settings = recipe(epochs=1, warmup_epochs=0, flips=False, cutmix=False, weight_decay=0.01)
+    settings = recipe(epochs=1, warmup_epochs=0, flips=False, mixing="none", weight_decay=0.01)
     one_step = plan(0)[:1]
-    fit(net, noise(), lambda epoch: one_step, TARGETS, settings, seed=5)
+    train(net, plan_of=lambda epoch: one_step, settings=settings)
 
     rows = one_step[0].ravel()
     outputs = untouched.train()(standardise(torch.from_numpy(noise().read(rows))))
@@ -138,7 +144,7 @@ def test_one_step_moves_the_weights_by_rate_times_gradient() -> None:
 
 def test_rates_of_a_training_warm_up_and_end_near_zero() -> None:
     settings = recipe(epochs=4, warmup_epochs=2, learning_rate=0.2)
-    history = fit(network(), noise(), plan, TARGETS, settings, seed=5)
+    history = train(network(), settings=settings)
     steps, warmup = 4 * len(plan(0)), 2 * len(plan(0))
     last = 0.1 * (1 + math.cos(math.pi * (steps - 1 - warmup) / (steps - warmup)))
     assert [record.epoch for record in history] == [0, 1, 2, 3]
@@ -151,13 +157,13 @@ def test_losses_fall_on_classes_that_can_be_seen() -> None:
     pixels = np.zeros_like(noise().pixels)
     for row, sirna in enumerate(TARGETS.sirna):
         pixels[row, sirna] = noise().pixels[row, sirna]  # another channel a class
-    settings = recipe(epochs=30, groups=1, group_size=SITES, cutmix=False, flips=False)
+    settings = recipe(epochs=30, groups=1, group_size=SITES, mixing="none", flips=False)
 
     def all_sites(epoch: int) -> npt.NDArray[np.int64]:
         return np.arange(SITES).reshape(1, 1, SITES)
 
     net = network(group_size=SITES)
-    history = fit(net, Noise(pixels), all_sites, TARGETS, settings, seed=5)
+    history = train(net, Noise(pixels), all_sites, settings=settings)
     assert history[0].sirna_loss > 0.8 * math.log(CLASSES)
     assert history[-1].sirna_loss < 0.5 * history[0].sirna_loss
 
@@ -171,13 +177,14 @@ def test_weights_are_a_function_of_the_seed_and_not_of_the_global_generators() -
         again = trained()
     assert same_weights(first, again)
     other = network()
-    fit(other, noise(), plan, TARGETS, recipe(), seed=6)
+    train(other, seed=6)
     assert not same_weights(first, other)
 
 
-def test_reading_ahead_in_two_threads_gives_the_same_weights() -> None:
+@pytest.mark.parametrize("memory", [0, 2**30])
+def test_reading_ahead_in_two_threads_gives_the_same_weights(memory: int) -> None:
     ahead = network()
-    fit(ahead, noise(), plan, TARGETS, recipe(), seed=5, workers=2)
+    train(ahead, hardware=dataclasses.replace(CPU, loader_workers=2, memory_for_sites=memory))
     assert same_weights(trained(), ahead)
 
 
@@ -190,31 +197,39 @@ def test_a_step_that_fails_stops_the_reading_though_the_error_is_kept(
     monkeypatch.setattr("rxrx_lib.training.fit.augment", failing)
     before = threading.active_count()
     with pytest.raises(Cut) as kept:
-        fit(network(), noise(), plan, TARGETS, recipe(), seed=5, workers=2)
+        train(
+            network(),
+            hardware=dataclasses.replace(CPU, loader_workers=2, memory_for_sites=0),
+        )
     assert kept.value.__traceback__ is not None
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("reads", [4, 6, 8])  # three steps an epoch
-def test_a_training_that_was_cut_goes_on_to_the_same_bits(tmp_path: Path, reads: int) -> None:
+NOTHING_KEPT = dataclasses.replace(EVERY_STEP, memory_for_sites=0)
+
+
+@pytest.mark.parametrize("reads", [1, 4, 6, 8])  # three steps an epoch, nine in all
+def test_a_training_that_was_cut_at_any_step_goes_on_to_the_same_bits(
+    tmp_path: Path, reads: int
+) -> None:
     path = tmp_path / "checkpoint.pt"
     whole, cut, resumed = (network(reverses=True) for _ in range(3))
-    history = fit(whole, noise(), plan, TARGETS, recipe(), seed=5)
+    history = train(whole)
     with pytest.raises(Cut):
-        fit(cut, CutAfter(reads), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
-    left = CutAfter(9 - 3 * (reads // 3))  # what is done is not read again
-    again = fit(resumed, left, plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
+        train(cut, CutAfter(reads), hardware=NOTHING_KEPT, checkpoint_path=path)
+    left = CutAfter(9 - reads)  # what is done is not read again
+    again = train(resumed, left, hardware=NOTHING_KEPT, checkpoint_path=path)
     assert left.reads == 0
-    assert again == history
+    assert outcome(again) == outcome(history)
     assert same_weights(whole, resumed)
 
 
 def test_a_finished_training_that_is_repeated_computes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     once, twice = network(), network()
-    history = fit(once, noise(), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
-    again = fit(twice, CutAfter(0), plan, TARGETS, recipe(), seed=5, checkpoint_path=path)
-    assert again == history
+    history = train(once, checkpoint_path=path)
+    again = train(twice, CutAfter(0), hardware=NOTHING_KEPT, checkpoint_path=path)
+    assert outcome(again) == outcome(history)
     assert same_weights(once, twice)
 
 
@@ -222,8 +237,8 @@ def test_a_detached_experiment_head_does_not_change_the_trunk_and_a_reversed_one
     others = Targets(TARGETS.sirna, TARGETS.experiment[::-1].copy())
     for reverses in (False, True):
         one, two = network(reverses=reverses), network(reverses=reverses)
-        fit(one, noise(), plan, TARGETS, recipe(), seed=5)
-        fit(two, noise(), plan, others, recipe(), seed=5)
+        train(one)
+        train(two, targets=others)
         assert not same_weights(one, two, "experiment_head")
         assert same_weights(one, two, "backbone") is not reverses
         assert same_weights(one, two, "sirna_head") is not reverses
@@ -235,13 +250,13 @@ def test_with_coefficient_zero_reversal_trains_the_baseline() -> None:
 
 def test_bf16_runs_on_a_cpu_with_finite_losses_and_float32_weights() -> None:
     net = network()
-    history = fit(net, noise(), plan, TARGETS, recipe(precision="bf16"), seed=5)
+    history = train(net, settings=recipe(precision="bf16"))
     losses = np.array([[r.sirna_loss, r.experiment_loss] for r in history])
     assert np.isfinite(losses).all()
     assert {p.dtype for p in net.state_dict().values()} == {torch.float32}
-    reference = fit(network(), noise(), plan, TARGETS, recipe(), seed=5)
+    reference = train(network())
     assert losses[0, 0] == pytest.approx(reference[0].sirna_loss, rel=0.05)
-    assert history != reference
+    assert outcome(history) != outcome(reference)
 
 
 def test_every_site_is_trained_on_with_its_own_classes() -> None:
@@ -254,6 +269,6 @@ def test_every_site_is_trained_on_with_its_own_classes() -> None:
         return np.arange(16).reshape(2, 2, 4)
 
     one, two = network(), network()
-    fit(one, noise(), half, TARGETS, recipe(), seed=5)
-    fit(two, noise(), half, odd, recipe(), seed=5)
+    train(one, plan_of=half)
+    train(two, plan_of=half, targets=odd)
     assert same_weights(one, two)

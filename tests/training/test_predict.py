@@ -17,13 +17,10 @@ from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, 
 from rxrx_lib.models.adabn import experiment_statistics, using_statistics
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.augment import standardise
-from rxrx_lib.training.predict import (
-    STATISTICS,
-    equal_groups,
-    experiment_names,
-    predict,
-    require_statistics,
-)
+from rxrx_lib.training.hardware import Hardware
+from rxrx_lib.training.pools import STATISTICS, equal_groups, require_statistics
+from rxrx_lib.training.predict import experiment_names, predict
+from rxrx_lib.training.sites import Sites
 from tests.data.screens import screen_table
 from tests.training.tiny import CLASSES, Noise, network, noise, statistics_of_noise
 
@@ -32,6 +29,7 @@ IMAGES = noise(len(TABLE))
 NAMES = ["HUVEC-01", "HUVEC-02", "HUVEC-03", "U2OS-01", "U2OS-02"]
 VALUES = ("top_logit", "embedding")
 Arrays = dict[str, np.ndarray]
+HARDWARE = Hardware(device="cpu", memory_for_sites=0)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +47,12 @@ def predicted(
     table: pd.DataFrame = TABLE,
     images: Noise = IMAGES,
     statistics: str = "experiment",
+    by: normalization.Statistics | None = None,
     **settings: object,
 ) -> Arrays:
     settings = {"embeddings": True, "group_size": 4} | settings
-    return predict(net, images, table, split, classes=CLASSES, statistics=statistics, **settings)
+    sites = Sites(images, by, HARDWARE)
+    return predict(net, sites, table, split, classes=CLASSES, statistics=statistics, **settings)
 
 
 def by_site(arrays: Arrays, name: str) -> dict[str, np.ndarray]:
@@ -168,7 +168,7 @@ def test_sites_are_standardised_by_the_pixel_statistics_given(
     trained: Network, statistics: str
 ) -> None:
     split, by = stratified(TABLE), statistics_of_noise(len(TABLE))
-    arrays = predicted(trained, split, statistics=statistics, pixel_statistics=by)
+    arrays = predicted(trained, split, statistics=statistics, by=by)
     sites = torch.from_numpy(normalization.standardise(IMAGES.pixels, by.mean, by.std))
     net = copy.deepcopy(trained).eval()
     for rows in TABLE.groupby("experiment").groups.values():
@@ -305,8 +305,8 @@ def test_bf16_predictions_are_close_to_those_in_full_precision(trained: Network)
 
 
 def test_unknown_statistics_list_the_known_ones(trained: Network) -> None:
-    with pytest.raises(ValueError, match="'plate'; choose one of training, experiment, exper"):
-        predicted(trained, separated(TABLE), statistics="plate")
+    with pytest.raises(ValueError, match="'row'; choose one of training, experiment, exper"):
+        predicted(trained, separated(TABLE), statistics="row")
 
 
 def test_an_odd_number_of_sites_is_predicted_in_groups_of_two(trained: Network) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rxrx_lib.training.recipe import Recipe, learning_rate
+from rxrx_lib.training.recipe import PAPER_RATE_A_SITE, Recipe, learning_rate
 
 
 def rates(steps: int, warmup_steps: int, peak: float = 0.4) -> list[float]:
@@ -40,7 +40,8 @@ def test_the_rate_rises_then_falls_and_is_never_zero(steps: int, warmup_steps: i
 def test_defaults_are_the_papers() -> None:
     paper = Recipe()
     assert (paper.epochs, paper.warmup_epochs, paper.minibatch) == (100, 5, 512)
-    assert (paper.learning_rate, paper.momentum, paper.cutmix) == (0.1024, 0.9, True)
+    assert (paper.learning_rate, paper.momentum, paper.mixing) == (0.1024, 0.9, "cutmix")
+    assert paper.learning_rate == PAPER_RATE_A_SITE * paper.minibatch
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,12 @@ def test_defaults_are_the_papers() -> None:
         ("weight_decay", -1e-4, ">= 0"),
         ("weight_decay", math.nan, ">= 0"),
         ("reversal_coefficient", -1.0, ">= 0"),
-        ("precision", "fp16", "one of fp32, bf16"),
+        ("reversal_coefficient", math.inf, ">= 0"),
+        ("experiment_loss_weight", -0.5, ">= 0"),
+        ("mixing_alpha", 0.0, "> 0"),
+        ("mixing", "cutout", "one of cutmix, mixup, none"),
+        ("reversal_schedule", "step", "one of ganin, constant"),
+        ("precision", "fp16", "one of fp32, bf16, fp64"),
     ],
 )
 def test_a_field_out_of_range_is_refused_by_name(field: str, value: object, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,11 @@ from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.loader import shuffled
 from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.models.network import Network, build_network
-from rxrx_lib.training.fit import Targets
+from rxrx_lib.training.fit import Plan, Targets, fit
+from rxrx_lib.training.hardware import Hardware
+from rxrx_lib.training.progress import EpochRecord
 from rxrx_lib.training.recipe import Recipe
+from rxrx_lib.training.sites import Sites
 
 SITES = 24
 EXPERIMENTS = 3
@@ -83,3 +87,31 @@ def network(
 
 def plan(epoch: int) -> npt.NDArray[np.int64]:
     return shuffled(np.arange(SITES), 2, 4, seed=0, epoch=epoch)
+
+
+CPU = Hardware(device="cpu")
+EVERY_STEP = dataclasses.replace(CPU, checkpoint_seconds=0.0)
+
+
+def train(
+    net: Network,
+    images: Noise | None = None,
+    plan_of: Plan = plan,
+    targets: Targets = TARGETS,
+    settings: Recipe | None = None,
+    *,
+    by: Statistics | None = None,
+    hardware: Hardware = CPU,
+    **more: object,
+) -> list[EpochRecord]:
+    """Fit a network to noise, or to what is given; seed 5 unless said otherwise."""
+    settings = settings or recipe()
+    dtype = torch.float64 if settings.precision == "fp64" else torch.float32
+    sites = Sites(images or noise(), by, hardware, dtype)
+    more = {"seed": 5, "hardware": hardware} | more
+    return fit(net, sites, plan_of, targets, settings, **more)
+
+
+def outcome(history: list[EpochRecord]) -> list[tuple[object, ...]]:
+    """Return what a history says of the training, without time and memory."""
+    return [record[:4] for record in history]
