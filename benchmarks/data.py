@@ -86,7 +86,7 @@ def provenance() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "blosc2", "pillow"))
     processor = hardware("cpu").split(",")[0]
     return (
-        f"{datetime.date.today()}; commit {commit}{changed}; {processor}, {CORES} cores; "
+        f"{datetime.date.today()}; commit {commit}{changed}; {processor}, {CORES} cores\n"
         f"Python {platform.python_version()}, {libraries}"
     )
 
@@ -96,10 +96,10 @@ def describe(tree: png_tree.PngTree) -> None:
     sites = tree.read(range(min(20, tree.sites)))
     bits = [np.mean([entropy_bits(site[c]) for site in sites]) for c in range(len(tree.channels))]
     print(f"\n{tree.sites} sites of six channels, {tree.image_size} pixels a side")
-    print(f"  mean bytes of a PNG      {png_bytes(tree) / tree.sites / 6 / 1e3:6.1f} kB", end="")
-    print("   (release: 61 kB: 46 GB in 753,060 PNGs of 512 pixels)")
-    print("  entropy, bits a pixel    " + " ".join(f"{bit:.1f}" for bit in bits), end="")
-    print("   (channels 1 to 4 of one site of the release: 2.4 5.3 4.1 4.3)")
+    print(f"  mean bytes of a PNG      {png_bytes(tree) / tree.sites / 6 / 1e3:6.1f} kB")
+    print("    release: 61 kB: 46 GB in 753,060 PNGs of 512 pixels")
+    print("  entropy, bits a pixel    " + " ".join(f"{bit:.1f}" for bit in bits))
+    print("    channels 1 to 4 of one site of the release: 2.4 5.3 4.1 4.3")
 
 
 def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float, profiles: list[str]) -> None:
@@ -121,16 +121,16 @@ def pixels_on_disk(root: Path, tree: png_tree.PngTree, seconds: float, profiles:
     for codec, store in stores.items():
         readers[f"packed store, {codec}"] = functools.partial(read_into, store.images)
     rates = rates_by_reader(readers, tree, seconds)
-    print("\nrandom rows into a minibatch at hand, one core: sites a second of processor time")
+    print("\nrandom rows into a minibatch, one core: sites a second of processor time")
     for name, rate in rates.items():
-        print(f"  {name:<28}{rate:9.0f}   {rate / rates[reference]:6.2f} x {reference[10:]}")
+        print(f"  {name:<24}{rate:6.0f} {rate / rates[reference]:6.2f} x {reference[10:]}")
     for codec, store in stores.items():
         ratio = store.bytes / png_bytes(tree)
-        print(f"  {f'packed store, {codec}':<28}{'':9}   {ratio:6.2f} x the PNGs' bytes")
+        print(f"  {f'packed store, {codec}':<24}{'':6} {ratio:6.2f} x the PNGs' bytes")
     for codec, made in stores.items():
         moments, reading = passes_a_second(made.images, seconds)
         ratio = f"{moments / reading:6.2f} x reading in order, {codec}"
-        print(f"  {'moments for normalising':<28}{moments:9.0f}   {ratio}")
+        print(f"  {'moments for normalising':<24}{moments:6.0f} {ratio}")
     with one_core():
         loading(stores["lz4"].images, seconds)
     packing(root, tree)
@@ -179,7 +179,7 @@ def packing(root: Path, tree: png_tree.PngTree) -> None:
     for name, seconds in clock.items():
         ratio = f"{clock['decoding'] / seconds:6.2f} x decoding"
         used_ratio = f"{processor['decoding'] / processor[name]:5.2f} in processor time"
-        print(f"  {name:<28}{tree.sites / seconds:9.0f}   {ratio}, {used_ratio}")
+        print(f"  {name:<24}{tree.sites / seconds:6.0f} {ratio}, {used_ratio}")
 
 
 def rates_by_reader(
@@ -251,10 +251,8 @@ def png_bytes(tree: png_tree.PngTree) -> int:
 def real_size(root: Path) -> None:
     """Load, split and plan a table of 51 experiments with 1,139 classes."""
     metadata.write(release_table(51), root / "whole")
-    cost = in_a_process("metadata, split, plan", root / "whole")
-    print(
-        "\nmetadata of 51 experiments, 125,664 sites, 1,139 classes: load, stratified split, plan"
-    )
+    cost = in_a_process("load, split, plan", root / "whole")
+    print("\n51 experiments, 125,664 sites, 1,139 classes: load, stratified split, plan")
     print(f"  {cost.seconds:.1f} s of processor time, {cost.megabytes:.0f} MB")
 
 
@@ -262,17 +260,17 @@ def growth(root: Path, sizes: list[int], image_size: int) -> None:
     """Do everything to screens of growing size, each step in a process of its own."""
     if sizes:
         print(f"\n{image_size}-pixel sites, one core: seconds of processor time, MB of the process")
-        print("  sites   " + "".join(f"{name:>24}" for name in STEPS))
+        print("  sites  " + "".join(f"{name:>18}" for name in STEPS))
     before: dict[str, Cost] = {}
     for size in sizes:
         folder = root / str(size)
         write_large_screen(folder, size, image_size)
         costs = {name: in_a_process(name, folder) for name in STEPS}
         cells = [f"{cost.seconds:.2f} s {cost.megabytes:.0f} MB" for cost in costs.values()]
-        print(f"  {size:<8}" + "".join(f"{cell:>24}" for cell in cells))
+        print(f"  {size:<7}" + "".join(f"{cell:>18}" for cell in cells))
         if before:
             factors = [f"x {costs[name].seconds / before[name].seconds:.1f}" for name in STEPS]
-            print("          " + "".join(f"{factor:>24}" for factor in factors))
+            print("         " + "".join(f"{factor:>18}" for factor in factors))
         before = costs
         shutil.rmtree(folder / png_tree.FOLDER)
 
@@ -312,9 +310,9 @@ def read_all_rows(root: Path) -> None:
 
 
 STEPS: dict[str, Callable[[Path], object]] = {
-    "metadata, split, plan": plan_an_epoch,
+    "load, split, plan": plan_an_epoch,
     "pack": images.pack,
-    "read in random order": read_all_rows,
+    "read at random": read_all_rows,
     "moments": lambda root: pixel_moments.measure(packed_store.open_packed(root)),
 }
 

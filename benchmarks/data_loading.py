@@ -48,10 +48,13 @@ def one_core() -> Iterator[None]:
 
 def loading(images: Images, seconds: float) -> None:
     """Print the loader's rate without threads that read ahead, and with some."""
-    print(f"\nloader to minibatches of {MINIBATCH} sites of {images.image_size} pixels, one core")
+    print(
+        f"\nloader, minibatches of {MINIBATCH} sites of {images.image_size} pixels, one core: "
+        "sites a second"
+    )
     for workers in (0, 1, 2):
         rate, ratio = loader_against_reading(images, seconds, workers)
-        print(f"  {workers} threads ahead {rate:14.0f} sites a second   {ratio:6.2f} x reading")
+        print(f"  {workers} threads ahead         {rate:6.0f} {ratio:6.2f} x reading")
 
 
 def loader_against_reading(images: Images, seconds: float, workers: int = 0) -> tuple[float, float]:

@@ -71,7 +71,7 @@ def _add_pack(commands: Commands) -> None:
         commands,
         "pack",
         _pack,
-        "pack a screen's pictures into a store that is read ten times faster than its PNGs",
+        "pack a screen's pictures into a store that is read many times faster than its PNGs",
     )
     pack.set_defaults(stopped=WHOLE_FILES)
     pack.add_argument("dir", type=Path)
@@ -88,7 +88,7 @@ def _add_pack(commands: Commands) -> None:
         "--codec",
         default="lz4",
         metavar="C",
-        help="lz4 (the default: read about twice as fast) or zstd (takes a quarter less disk)",
+        help="lz4 (the default: read faster) or zstd (takes less disk)",
     )
     pack.add_argument(
         "--workers", type=positive_count, metavar="N", help="threads; one a core if not given"

@@ -26,8 +26,9 @@ from rxrx_lib.data.reduction import ReducedPngs
 CODECS = {"lz4": (blosc2.Codec.LZ4, 1), "zstd": (blosc2.Codec.ZSTD, 1)}
 """What compresses pixels, after bitshuffle.
 
-`lz4`, the default, is read nearly twice as fast; `zstd` takes a quarter less disk. Training waits
-for reading, so take `zstd` where the disk is the narrower place: too small, or slow and shared.
+`lz4`, the default, is read faster; `zstd` takes less disk: `benchmarks/data.py` says how much.
+Training waits for reading, so take `zstd` where the disk is the narrower place: too small, or slow
+and shared.
 """
 # A part is the work of one thread, and what a kill loses of it. Small screens are cut into fewer
 # sites, so that all threads have work, but not into tiny files.

@@ -1,4 +1,4 @@
-"""All pixels of a screen in a few compressed arrays, one chunk a site, read ten times faster.
+"""All pixels of a screen in a few compressed arrays, one chunk a site, read fast.
 
 `packing` makes the store. A manifest describes it and names its parts; each part is a file of
 consecutive sites, see `part_file`. Shapes: N sites of the screen in the metadata's order, B sites

@@ -133,7 +133,7 @@ def verdict_claim(verdict: Verdict) -> str:
     sites = {"all": "test sites", "treatments": "treatments' test sites"}[verdict.among]
     return (
         f"{title}: {found.mean:.1f}{PERCENT} of the {sites} are named correctly"
-        f"{_spread(found, '{:.1f}'.format)}; with names exchanged at random the same answers "
+        f"{_spread(found, unsigned)}; with names exchanged at random the same answers "
         f"reach {verdict.expected:.1f}{PERCENT}, and up to {verdict.high:.1f}{PERCENT} may be "
         f"luck. {outcome}."
     )
@@ -160,6 +160,11 @@ def _spread(found: Interval, word: Callable[[float], str]) -> str:
         return " (one replicate)"
     low, high = word(found.low), word(found.high)
     return f" (95{PERCENT} interval {low} to {high}, {found.n} replicates)"
+
+
+def unsigned(percent: float) -> str:
+    """Write a figure without a plus; an interval's end below zero has a true minus."""
+    return f"{percent:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def signed(points: float) -> str:

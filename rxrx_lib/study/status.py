@@ -54,6 +54,7 @@ def status_page(
     lines = [
         "# Status of this build",
         "",
+        "{.page-facts}",
         "This page is written by the build itself.",
         "",
         f"- **Profile:** `{profile.name}`: {profile.purpose}.",
@@ -66,7 +67,7 @@ def status_page(
         "## Notebooks",
         "",
         *_table(
-            ("notebook", "executed", "seconds", "cells"),
+            ("notebook", "executed, UTC", "seconds", "cells"),
             [_notebook_row(name, notebook) for name, notebook in notebooks.items()],
         ),
         "",
@@ -96,7 +97,7 @@ def _runs(specs: Sequence[RunSpec], store: Path) -> list[str]:
 
 def _data(profile: Profile) -> str:
     if profile.chapters is not None:
-        return "what the line under each chapter's title names; no picture is in this book."
+        return "what the line at the top of each chapter names; no picture is in this book."
     if profile.screen is None:
         return "the RxRx1 release."
     seeds = ", ".join(str(replicate.screen_seed) for replicate in profile.replicates)
@@ -114,7 +115,7 @@ def _minute(moment: str) -> str:
 def _notebook_row(name: str, notebook: dict[str, Any]) -> tuple[str, str, str, str]:
     made = notebook["metadata"]["papermill"]
     code = sum(cell["cell_type"] == "code" for cell in notebook["cells"])
-    return name, _minute(made["start_time"]), f"{made['duration']:.1f}", str(code)
+    return f"{{doc}}`{name}`", _minute(made["start_time"]), f"{made['duration']:.1f}", str(code)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

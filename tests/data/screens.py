@@ -21,6 +21,9 @@ EXPERIMENTS = {
     "U2OS-01": "train",
     "U2OS-02": "test",
 }
+# Of the screen that fixtures share: see conftest.py.
+TWO_EXPERIMENTS = {"HUVEC-01": "train", "RPE-01": "test"}
+SIDE = 8
 
 
 def screen_table(

@@ -15,20 +15,7 @@ from PIL import Image
 from rxrx_lib.data import embeddings, images, metadata
 from rxrx_lib.data.check import check
 from rxrx_lib.data.variants import read_csv
-from tests.data.screens import png_path, write_screen
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("sound")
-    write_screen(root, {"HUVEC-01": "train", "RPE-01": "test"}, image_size=8)
-    return root
-
-
-@pytest.fixture
-def own(sound: Path, tmp_path: Path) -> Path:
-    """A copy of the screen to spoil."""
-    return Path(shutil.copytree(sound, tmp_path / "screen"))
+from tests.data.screens import png_path
 
 
 def edit(root: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:

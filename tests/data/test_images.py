@@ -17,17 +17,9 @@ from PIL import Image
 
 from rxrx_lib.data import images, metadata
 from rxrx_lib.data.check import check
-from tests.data.screens import decoded_by_pillow, png_path, screen_table, write_screen
+from tests.data.screens import png_path, screen_table
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "hepg2-08_plate1_b02"
-EXPERIMENTS = {"HUVEC-01": "train", "RPE-01": "test"}
-
-
-@pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("screen")
-    write_screen(root, EXPERIMENTS, image_size=8)
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +29,6 @@ def packed(screen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     images.pack(root)
     shutil.rmtree(root / "images")
     return root
-
-
-@pytest.fixture
-def own(screen: Path, tmp_path: Path) -> Path:
-    """A copy of the screen to spoil."""
-    return Path(shutil.copytree(screen, tmp_path / "screen"))
-
-
-@pytest.fixture(scope="module")
-def pixels(screen: Path) -> np.ndarray:
-    return decoded_by_pillow(screen)
 
 
 @pytest.mark.parametrize("form", ["screen", "packed"])

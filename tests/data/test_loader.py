@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -28,7 +28,7 @@ keys = st.integers(0, 99)
 
 
 class Slow(Noise):
-    """Images that tell when they have been read, and do something before."""
+    """Images that do something when they are read, and then tell that they have been."""
 
     def __init__(
         self, pixels: npt.NDArray[np.uint8], reading: Callable[[], None] = lambda: None
@@ -37,16 +37,9 @@ class Slow(Noise):
         self.reading = reading
         self.read_so_far = threading.Semaphore(0)
 
-    def read(
-        self,
-        rows: Sequence[int],
-        channels: None = None,
-        out: npt.NDArray[np.uint8] | None = None,
-    ) -> npt.NDArray[np.uint8]:
+    def after_reading(self) -> None:
         self.reading()
-        read = super().read(rows, channels, out)
         self.read_so_far.release()
-        return read
 
 
 def layout(counts: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,29 +22,16 @@ from PIL import Image
 from rxrx_lib.data import atomic, images, metadata, packed_parts, packed_store, png_tree
 from rxrx_lib.data.check import check
 from rxrx_lib.data.simulator import ScreenSpec, simulate
-from tests.data.screens import as_kaggle, as_wilds, decoded_by_pillow, png_path, write_screen
+from tests.data.screens import (
+    SIDE,
+    TWO_EXPERIMENTS,
+    as_kaggle,
+    as_wilds,
+    png_path,
+    write_screen,
+)
 
-EXPERIMENTS = {"HUVEC-01": "train", "RPE-01": "test"}
 SITES_A_PART = 7
-SIDE = 8
-
-
-@pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("screen")
-    write_screen(root, EXPERIMENTS, image_size=SIDE)
-    return root
-
-
-@pytest.fixture
-def own(screen: Path, tmp_path: Path) -> Path:
-    """A copy of the screen to pack and to spoil."""
-    return Path(shutil.copytree(screen, tmp_path / "screen"))
-
-
-@pytest.fixture(scope="module")
-def pixels(screen: Path) -> np.ndarray:
-    return decoded_by_pillow(screen)
 
 
 @pytest.fixture
@@ -598,7 +585,7 @@ def test_a_store_of_another_published_variant_is_not_replaced(own: Path, tmp_pat
     small = tmp_path / "small"
     images.pack(own, out=small)
     kaggle = tmp_path / "kaggle"
-    write_screen(kaggle, EXPERIMENTS, image_size=SIDE)
+    write_screen(kaggle, TWO_EXPERIMENTS, image_size=SIDE)
     as_kaggle(kaggle, "names")
     with pytest.raises(ValueError, match=r"metadata\.csv is of another screen than .*kaggle; "):
         images.pack(kaggle, out=small)

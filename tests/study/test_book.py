@@ -50,7 +50,7 @@ def test_the_status_of_a_book_without_runs_says_that_nothing_was_trained(root: P
     book.make_book(root, PROFILE, workers=0)
     status = chapter(root, "status.md")
     assert "- **Runs:** none; no network was trained for this book." in status
-    assert "| embeddings | 2026-01-02 03:04 |" in status
+    assert "| {doc}`embeddings` | 2026-01-02 03:04 |" in status
     assert "| screen |" not in status
     assert chapter(root, "headline.md").startswith("**0 of the 72** numbers")
 

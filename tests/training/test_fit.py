@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import math
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,16 +47,10 @@ class CutAfter(Noise):
         super().__init__(noise().pixels)
         self.reads = reads
 
-    def read(
-        self,
-        rows: Sequence[int],
-        channels: None = None,
-        out: npt.NDArray[np.uint8] | None = None,
-    ) -> npt.NDArray[np.uint8]:
+    def after_reading(self) -> None:
         self.reads -= 1
         if self.reads < 0:
             raise Cut
-        return super().read(rows, channels, out)
 
 
 def same_weights(a: nn.Module, b: nn.Module, prefix: str = "") -> bool:

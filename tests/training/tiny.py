@@ -50,7 +50,12 @@ class Noise:
         channels: None = None,
         out: npt.NDArray[np.uint8] | None = None,
     ) -> npt.NDArray[np.uint8]:
-        return np.take(self.pixels, np.asarray(rows), axis=0, out=out)
+        taken = np.take(self.pixels, np.asarray(rows), axis=0, out=out)
+        self.after_reading()
+        return taken
+
+    def after_reading(self) -> None:
+        """Do nothing; a test may have something happen before the pixels are handed out."""
 
 
 def noise(sites: int = SITES, seed: int = 0) -> Noise:
