@@ -102,3 +102,33 @@ def test_the_sirna_loss_reaches_the_trunk_under_every_method(reverses: bool) -> 
     network = small(reverses=reverses)
     gradients = trunk_gradients(network, network(sites()).sirna.square().sum())
     assert all(gradient.abs().max() > 0 for gradient in gradients.values())
+
+
+def head_shapes(**settings: int) -> dict[str, tuple[int, ...]]:
+    network = build_network(
+        "densenet_small", classes=5, experiments=3, embedding=8, reverses=True, **settings
+    )
+    return {key: tuple(x.shape) for key, x in network.experiment_head.state_dict().items()}
+
+
+def test_the_experiment_head_has_one_hidden_layer_of_the_embeddings_size() -> None:
+    expected = {"0.weight": (8, 8), "0.bias": (8,), "2.weight": (3, 8), "2.bias": (3,)}
+    assert head_shapes() == head_shapes(head_layers=1, head_width=8) == expected
+
+
+def test_the_experiment_heads_shape_can_be_chosen() -> None:
+    assert head_shapes(head_layers=0) == {"0.weight": (3, 8), "0.bias": (3,)}
+    deep = head_shapes(head_layers=2, head_width=5)
+    assert [deep[f"{i}.weight"] for i in (0, 2, 4)] == [(5, 8), (5, 5), (3, 5)]
+    assert len(deep) == 6
+
+
+def test_the_experiment_heads_shape_leaves_all_other_weights_as_they_are() -> None:
+    plain = small(reverses=True).state_dict()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        deep = build_network(
+            "densenet_small", classes=5, experiments=3, embedding=8, group_size=4, head_layers=3
+        ).state_dict()
+    others = [key for key in plain if not key.startswith("experiment_head")]
+    assert all(torch.equal(plain[key], deep[key].double()) for key in others)
