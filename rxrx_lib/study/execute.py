@@ -30,6 +30,8 @@ class Runtime:
     """A torch device; ``auto`` is the first GPU, else the CPU."""
     loader_workers: int = 0
     """Threads that read ahead, a run; with 0 a minibatch is read when it is needed."""
+    weights: Path | None = None
+    """File of weights for the runs whose spec names some; see ``NetworkSpec.weights_sha256``."""
 
 
 def run_one(spec: RunSpec, runtime: Runtime) -> str:
@@ -66,7 +68,7 @@ def run_one(spec: RunSpec, runtime: Runtime) -> str:
         screen = stages.normalised(spec, screen, split, workers=workers)
         method = METHODS[spec.method]
         with one_thread_on_cpu(device), deterministic_on_cuda(device):
-            network = stages.build(method, spec, screen)
+            network = stages.build(method, spec, screen, weights=runtime.weights)
             history = stages.train(
                 network,
                 method,

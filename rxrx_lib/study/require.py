@@ -27,6 +27,7 @@ def require(
     loader_workers: int = 0,
     workers: int = 0,
     scheduler: str | None = None,
+    weights: Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the results of runs, training first those that the store lacks.
@@ -47,6 +48,8 @@ def require(
         Processes to train in; 0 trains in this one.
     scheduler
         Address of a Dask scheduler to train on instead.
+    weights
+        File of weights for the runs whose spec names some.
     progress
         Where lines on the progress go; standard error by default.
 
@@ -65,7 +68,13 @@ def require(
         from rxrx_lib.study.execute import Runtime, run_many
         from rxrx_lib.study.executors import executor
 
-        runtime = Runtime(data=Path(data), runs=store, device=device, loader_workers=loader_workers)
+        runtime = Runtime(
+            data=Path(data),
+            runs=store,
+            device=device,
+            loader_workers=loader_workers,
+            weights=weights,
+        )
         with executor(workers, scheduler) as engine:
             failed = run_many(specs, runtime, engine, progress or Progress())
         if failed:
