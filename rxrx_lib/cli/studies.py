@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,9 @@ def add_study_commands(commands: Commands) -> None:
         study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
         study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
         study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+        study.add_argument(
+            "--weights", type=Path, metavar="FILE", help="torchvision weights to start from"
+        )
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     run.add_argument(
         "--device", default="auto", help="torch device; auto: a GPU where there is one"
@@ -96,6 +100,7 @@ def _run(asked: argparse.Namespace) -> int:
         loader_workers=asked.loader_workers,
         workers=workers,
         scheduler=asked.scheduler,
+        weights=asked.weights,
     )
     print(f"{len(done)} runs done in {asked.runs}")
     return DONE
@@ -127,7 +132,24 @@ def _specs(asked: argparse.Namespace) -> list[RunSpec]:
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
     profile = _trained(asked.profile)
-    return as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    return specs if asked.weights is None else _starting_from(asked.weights, specs)
+
+
+def _starting_from(weights: Path, specs: list[RunSpec]) -> list[RunSpec]:
+    """Return the same runs, but with a backbone that starts from the file of weights."""
+    from rxrx_lib.study.runs import file_sha256
+
+    if not weights.is_file():
+        raise UsageError(
+            f"--weights is {weights}, which is no file; give a torchvision state_dict as "
+            "torch.save writes it."
+        )
+    sha256 = file_sha256(weights)
+    return [
+        dataclasses.replace(spec, network=dataclasses.replace(spec.network, weights_sha256=sha256))
+        for spec in specs
+    ]
 
 
 def _trained(name: str) -> Profile:
