@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -13,11 +14,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from rxrx_lib import cli
 from rxrx_lib.cli import studies
 from rxrx_lib.data.images import open_images
 from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.models.backbones import build_backbone
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
 from rxrx_lib.study.catalogue import CATALOGUE
@@ -370,3 +373,47 @@ def test_ctrl_c_stops_worker_processes_too(tiny: None, release: Path, tmp_path: 
     assert run.state in ("resumable", "done")  # done if it ended before its worker was stopped
     assert cli.main(command_line("long", release, tmp_path, workers=0)) == 0
     assert run.state == "done"
+
+
+def test_weights_of_a_file_are_what_runs_start_from_and_are_named_after(
+    tiny: None, release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save(build_backbone("densenet_small", 3).maps.state_dict(), file)
+    network = dataclasses.replace(ONE.network, weights_sha256=runs.file_sha256(file))
+    spec = dataclasses.replace(ONE, network=network)
+    store = tmp_path / "runs"
+    words = [*command_line("one", release, store, workers=0), "--weights", str(file)]
+    assert cli.main(words) == 0
+    assert [path.name for path in store.iterdir()] == [spec.id]
+    assert runs.open_run(store, spec).state == "done"
+    capsys.readouterr()
+    plan = ["plan", *words[1:5], "--runs", str(store)]
+    assert cli.main([*plan, "--weights", str(file)]) == 0
+    assert capsys.readouterr().out.startswith(f"{spec.id}  done       {spec}\n")
+    assert cli.main(plan) == 0
+    assert capsys.readouterr().out.startswith(f"{ONE.id}  absent     {ONE}\n")
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_weights_that_are_not_there_are_wrong_usage(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [command, "--profile", "smoke", "--runs", str(tmp_path / "runs")]
+    assert cli.main([*words, "--weights", str(tmp_path / "w.pth")]) == 2
+    assert capsys.readouterr().err == (
+        f"rxrx: --weights is {tmp_path}/w.pth, which is no file; give a torchvision state_dict as "
+        "torch.save writes it.\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_another_architecture_are_at_fault_before_training(
+    tiny: None, release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, file)
+    words = [*command_line("one", release, tmp_path, workers=0), "--weights", str(file)]
+    assert cli.main(words) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"{file} holds no weights of densenet_small: it lacks 'conv0.weight' of sh" in error

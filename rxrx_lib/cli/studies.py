@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,9 @@ def add_study_commands(commands: Commands) -> None:
         study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
         study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
         study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+        study.add_argument(
+            "--weights", type=Path, metavar="FILE", help="torchvision weights to start from"
+        )
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     add_hardware(run)
     run.add_argument(
@@ -98,6 +102,7 @@ def _run(asked: argparse.Namespace) -> int:
         evaluate_every=known_profile(asked.profile).evaluate_every if every is None else every,
         workers=workers,
         scheduler=asked.scheduler,
+        weights=asked.weights,
     )
     print(f"{len(done)} runs done in {asked.runs}")
     return DONE
@@ -129,7 +134,24 @@ def _specs(asked: argparse.Namespace) -> list[RunSpec]:
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
     profile = _trained(asked.profile)
-    return as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    return specs if asked.weights is None else _starting_from(asked.weights, specs)
+
+
+def _starting_from(weights: Path, specs: list[RunSpec]) -> list[RunSpec]:
+    """Return the same runs, but with a backbone that starts from the file of weights."""
+    from rxrx_lib.study.runs import file_sha256
+
+    if not weights.is_file():
+        raise UsageError(
+            f"--weights is {weights}, which is no file; give a torchvision state_dict as "
+            "torch.save writes it."
+        )
+    sha256 = file_sha256(weights)
+    return [
+        dataclasses.replace(spec, network=dataclasses.replace(spec.network, weights_sha256=sha256))
+        for spec in specs
+    ]
 
 
 def _trained(name: str) -> Profile:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -9,6 +12,7 @@ from torch import Tensor, nn
 from rxrx_lib.models.backbones import build_backbone
 from rxrx_lib.models.conversion import with_group_batch_norm
 from rxrx_lib.models.gradient_reversal import gradient_reversal
+from rxrx_lib.models.pretrained import load_weights
 
 
 class Outputs(NamedTuple):
@@ -40,6 +44,10 @@ class Network(nn.Module):
     reverses
         Whether the experiment head trains the trunk, through a reversed gradient, or is detached
         from it.
+    head_layers
+        Hidden layers of the experiment head, >= 0; 0 makes it linear.
+    head_width
+        Their size; 0 for the embedding's.
     """
 
     def __init__(
@@ -51,6 +59,8 @@ class Network(nn.Module):
         experiments: int,
         embedding: int,
         reverses: bool,
+        head_layers: int = 1,
+        head_width: int = 0,
     ) -> None:
         super().__init__()
         self.reverses = reverses
@@ -65,10 +75,8 @@ class Network(nn.Module):
             nn.ReLU(),
         )
         self.sirna_head = nn.Linear(embedding, classes)
-        # Two layers and no batch normalisation: a linear adversary is beaten by collapsing one
-        # direction, and statistics over a minibatch would tell the head about its neighbours.
-        self.experiment_head = nn.Sequential(
-            nn.Linear(embedding, embedding), nn.ReLU(), nn.Linear(embedding, experiments)
+        self.experiment_head = _experiment_head(
+            [embedding] + [head_width or embedding] * head_layers, experiments
         )
 
     def forward(self, images: Tensor, reversal: float = 0.0) -> Outputs:
@@ -81,6 +89,19 @@ class Network(nn.Module):
         return Outputs(embedding, self.sirna_head(embedding), self.experiment_head(probed))
 
 
+def _experiment_head(widths: Sequence[int], experiments: int) -> nn.Sequential:
+    """Build a head from its input and hidden widths.
+
+    It has a hidden layer by default and batch normalisation never: a linear adversary is beaten by
+    collapsing one direction, and statistics over a minibatch would tell the head about its
+    neighbours.
+    """
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], experiments))
+
+
 def build_network(
     backbone: str = "densenet161",
     channels: int = 6,
@@ -89,8 +110,12 @@ def build_network(
     embedding: int = 1024,
     group_size: int = 64,
     reverses: bool = False,
+    head_layers: int = 1,
+    head_width: int = 0,
+    weights: Path | None = None,
+    weights_sha256: str = "",
 ) -> Network:
-    """Build the network with fresh weights; the defaults are the paper's.
+    """Build the network with fresh weights, or a trunk from a file; the defaults are the paper's.
 
     Parameters
     ----------
@@ -98,10 +123,14 @@ def build_network(
         A name of :data:`rxrx_lib.models.backbones.BACKBONES`.
     channels
         Image channels C.
-    classes, experiments, embedding, reverses
+    classes, experiments, embedding, reverses, head_layers, head_width
         See :class:`Network`.
     group_size
         Sites of a minibatch that are normalised together, in every layer, the neck's too.
+    weights, weights_sha256
+        File that the backbone starts from, and what its SHA-256 must be; see
+        :func:`rxrx_lib.models.pretrained.load_weights`. Neck and heads are fresh all the same, and
+        the same as without a file.
 
     Returns
     -------
@@ -111,9 +140,13 @@ def build_network(
     Raises
     ------
     ValueError
-        If the backbone's name is not known.
+        If the backbone's name is not known, or the file does not hold weights of it.
+    FileNotFoundError
+        If there is no such file.
     """
     trunk = build_backbone(backbone, channels)
+    if weights is not None:
+        load_weights(trunk.maps, weights, backbone=backbone, sha256=weights_sha256)
     network = Network(
         trunk.maps,
         features=trunk.features,
@@ -121,6 +154,8 @@ def build_network(
         experiments=experiments,
         embedding=embedding,
         reverses=reverses,
+        head_layers=head_layers,
+        head_width=head_width,
     )
     with_group_batch_norm(network, group_size)
     return network

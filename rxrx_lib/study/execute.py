@@ -28,6 +28,8 @@ class Runtime:
     """The run store."""
     hardware: Hardware = field(default_factory=Hardware)
     """Device, memory, speed."""
+    weights: Path | None = None
+    """File of weights for the runs whose spec names some; see ``NetworkSpec.weights_sha256``."""
     evaluate_every: int = 0
     """Epochs between two measurements of the test accuracy for the history; 0 measures none."""
 
@@ -74,7 +76,7 @@ def run_one(spec: RunSpec, runtime: Runtime, peers: Peers = ALONE) -> str:
             screen = stages.normalised(spec, screen, split, workers=hardware.loader_workers)
             method = METHODS[spec.method]
             stages.require_trainable(method, spec, screen, split)
-            network = stages.build(method, spec, screen)
+            network = stages.build(method, spec, screen, weights=runtime.weights)
             work = stages.Work(spec, screen, split, stages.sites(spec, screen, hardware), peers)
             history = stages.train(network, work, hardware, run, attempts, runtime.evaluate_every)
             asked = PredictSpec(statistics=method.statistics)

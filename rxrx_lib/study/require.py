@@ -30,6 +30,7 @@ def require(
     evaluate_every: int = 0,
     workers: int = 0,
     scheduler: str | None = None,
+    weights: Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the results of runs, training first those that the store lacks.
@@ -52,6 +53,8 @@ def require(
         Processes to train in; 0 trains in this one.
     scheduler
         Address of a Dask scheduler to train on instead.
+    weights
+        File of weights for the runs whose spec names some.
     progress
         Where lines on the progress go; standard error by default.
 
@@ -75,6 +78,7 @@ def require(
             runs=store,
             hardware=dataclasses.replace(hardware, device=device),
             evaluate_every=evaluate_every,
+            weights=weights,
         )
         with executor(workers, scheduler) as engine:
             failed = run_many(specs, runtime, engine, progress or Progress())

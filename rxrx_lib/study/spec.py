@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
+from rxrx_lib.models.architectures import SIBLINGS, check_backbone, check_picture_size
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.training.recipe import Recipe
 
@@ -84,12 +86,49 @@ class SplitSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """The network's shape, apart from what the data fix."""
+    """The network, apart from what the data fix: its shape, and what its trunk starts from."""
 
     backbone: str = "densenet161"
     """A name of ``rxrx_lib.models.backbones.BACKBONES``."""
     embedding: int = 1024
-    """Embedding size D."""
+    """Embedding size D, >= 1."""
+    head_layers: int = field(default=1, metadata={"absent": 1})
+    """Hidden layers of the experiment head, >= 0; 0 makes it linear."""
+    head_width: int = field(default=0, metadata={"absent": 0})
+    """Their size, >= 0; 0 is the embedding's."""
+    weights_sha256: str = field(default="", metadata={"absent": ""})
+    """Of the file of weights that the backbone starts from, in lower-case hexadecimal digits; empty
+    for weights drawn at random. Where the file lies is a matter of the Runtime."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_backbone(self.backbone)
+        for name, minimum in (("embedding", 1), ("head_layers", 0), ("head_width", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < minimum:
+                raise ValueError(f"{name} is {value!r}; give a whole number >= {minimum}.")
+        if self.head_width and not self.head_layers:
+            raise ValueError(
+                f"head_width is {self.head_width} with head_layers 0; a head without hidden layers "
+                "has no width: give 0."
+            )
+        if not re.fullmatch("([0-9a-f]{64})?", str(self.weights_sha256)):
+            raise ValueError(
+                f"weights_sha256 is {self.weights_sha256!r}; give the 64 hexadecimal digits that "
+                "sha256sum prints for the file, or '' for weights drawn at random."
+            )
+
+    def __str__(self) -> str:
+        """Say in words what is not as in the paper, or in its sibling on a laptop."""
+        words = []
+        if self.backbone not in ("densenet161", SIBLINGS["densenet161"]):
+            words.append(self.backbone)
+        if self.head_layers != 1 or self.head_width:
+            width = f" of {self.head_width}" if self.head_width else ""
+            words.append(f"experiment head {self.head_layers} hidden{width}")
+        if self.weights_sha256:
+            words.append(f"weights {self.weights_sha256[:8]}")
+        return " · ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +152,7 @@ class RunSpec:
     """Goes up whenever the same fields give other weights, as after a bug was mended."""
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check the names, and that the pictures are large enough for the network."""
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}.")
         if self.labels not in LABELS:
@@ -123,6 +162,8 @@ class RunSpec:
                 f"normalization is {self.normalization!r}; choose one of "
                 f"{', '.join(NORMALIZATIONS)}."
             )
+        if self.data.screen is not None:
+            check_picture_size(self.network.backbone, self.data.screen.image_size)
 
     @property
     def id(self) -> str:
@@ -132,7 +173,8 @@ class RunSpec:
     def __str__(self) -> str:
         """Say in words which run it is."""
         where = self.data.name if self.data.screen is None else f"screen {self.data.screen.seed}"
-        odd = [] if self.labels == "true" else [f"{self.labels} labels"]
+        odd = [text for text in (str(self.network),) if text]
+        odd += [] if self.labels == "true" else [f"{self.labels} labels"]
         odd += [] if self.normalization == "self" else [f"normalization {self.normalization}"]
         if self.data.screen is not None:
             factors = ("technical", "phenotype")

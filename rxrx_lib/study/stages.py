@@ -20,6 +20,7 @@ from rxrx_lib.data.randomness import generator
 from rxrx_lib.data.splits import Split
 from rxrx_lib.evaluation.metrics import perturbation_accuracy
 from rxrx_lib.evaluation.score import score
+from rxrx_lib.models.architectures import check_picture_size
 from rxrx_lib.models.methods import METHODS, Method
 from rxrx_lib.study import runs
 from rxrx_lib.study.screens import Screen
@@ -49,10 +50,27 @@ def normalised(spec: RunSpec, screen: Screen, split: Split, *, workers: int = 0)
     return screen._replace(pixel_statistics=found)
 
 
-def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
-    """Build the method's network with weights drawn from the spec's seed alone."""
+def build(method: Method, spec: RunSpec, screen: Screen, *, weights: Path | None = None) -> Network:
+    """Build the method's network with weights drawn from the spec's seed alone.
+
+    Of a spec that names weights, the backbone's are those of the file ``weights``, which is not
+    looked at for other specs.
+
+    Raises
+    ------
+    ValueError
+        If the screen's pictures are too small for the backbone, or the file is not the spec's.
+    FileNotFoundError
+        If the spec names weights and there is no such file.
+    """
     import torch
 
+    check_picture_size(spec.network.backbone, screen.images.image_size)
+    if spec.network.weights_sha256 and weights is None:
+        raise ValueError(
+            f"weights_sha256 is {spec.network.weights_sha256!r}, and no file of weights is given; "
+            "give the file of that SHA-256 (rxrx run --weights FILE)."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         return method.build(
@@ -63,6 +81,10 @@ def build(method: Method, spec: RunSpec, screen: Screen) -> Network:
             embedding=spec.network.embedding,
             group_size=spec.recipe.group_size,
             reverses=method.reverses,
+            head_layers=spec.network.head_layers,
+            head_width=spec.network.head_width,
+            weights=weights if spec.network.weights_sha256 else None,
+            weights_sha256=spec.network.weights_sha256,
         )
 
 

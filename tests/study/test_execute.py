@@ -31,7 +31,7 @@ from rxrx_lib.training import checkpoint
 from rxrx_lib.training.hardware import Hardware
 from tests.study.stalling import ONE, STALLED
 from tests.study.test_screens import SIMULATED
-from tests.study.tiny import BY_SITE, run_spec
+from tests.study.tiny import BY_SITE, NETWORK, run_spec
 
 ROOT = Path(__file__).parents[2]
 
@@ -395,7 +395,7 @@ def finish(spec: RunSpec, store: Path) -> None:
 def test_many_runs_skip_what_is_done_and_go_on_after_a_failure(
     engine: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulated = RunSpec(data=SIMULATED, split=BY_SITE, method="adabn")
+    simulated = RunSpec(data=SIMULATED, split=BY_SITE, method="adabn", network=NETWORK)
     specs = [*(run_spec(seed=seed) for seed in range(5)), simulated]
     stage = Stage(failing=[specs[2]])
     for name in ("prepare_screen", "run_one"):
@@ -464,14 +464,14 @@ def test_a_run_in_a_worker_process_gives_the_bits_of_one_in_this_process(
     undisturbed: runs.Run, release: Path, tmp_path: Path
 ) -> None:
     """Two processes training the same spec: a Dask worker, and this one."""
-    broken = run_spec(network=NetworkSpec(backbone="vgg"))
+    broken = run_spec(network=NetworkSpec(backbone="densenet161"))
     lines: list[str] = []
     runtime = Runtime(data=release, runs=tmp_path)
     with executor(workers=1) as engine:
         failed = run_many([ONE, broken], runtime, engine, Progress(lines.append))
     ((spec, error),) = failed
     assert spec == broken
-    assert "backbone is 'vgg'" in str(error)
+    assert "backbone is 'densenet161', which makes one feature of 32 × 32 pixels" in str(error)
     assert runs.open_run(tmp_path, broken).state == "failed"
     assert len(lines) == 4
     same_bits(undisturbed, runs.open_run(tmp_path, ONE))

@@ -13,7 +13,7 @@ from rxrx_lib.study.require import RunsFailed
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec
 from tests.study.test_screens import SIMULATED
-from tests.study.tiny import BY_SITE, BY_WELL, run_spec
+from tests.study.tiny import BY_SITE, BY_WELL, NETWORK, run_spec
 
 MADE_BY = {
     "seconds": 2.5,
@@ -38,7 +38,7 @@ def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
     specs = [
         run_spec("adabn", BY_WELL, seed=2),
         run_spec(seed=9),
-        RunSpec(data=SIMULATED, split=BY_SITE, method="baseline", seed=1),
+        RunSpec(data=SIMULATED, split=BY_SITE, method="baseline", network=NETWORK, seed=1),
     ]
     finish(specs[2], tmp_path, 60.0)
     finish(specs[0], tmp_path, 70.0)

@@ -17,6 +17,7 @@ from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.spec import (
     DataSpec,
+    NetworkSpec,
     PredictSpec,
     RunSpec,
     SplitSpec,
@@ -243,6 +244,31 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
             "normalization is 'plate'; choose one of training_all, .*, self",
         ),
         (lambda: Recipe(epochs=0), "epochs is 0"),
+        (
+            lambda: NetworkSpec(backbone="vgg"),
+            r"backbone is 'vgg'; choose one of densenet161, densenet121, .*, resnet_small_deep",
+        ),
+        (lambda: NetworkSpec(embedding=0), "embedding is 0; give a whole number >= 1"),
+        (lambda: NetworkSpec(embedding="8"), "embedding is '8'; give a whole number >= 1"),
+        (lambda: NetworkSpec(embedding=True), "embedding is True; give a whole number >= 1"),
+        (lambda: NetworkSpec(head_layers=-1), "head_layers is -1; give a whole number >= 0"),
+        (lambda: NetworkSpec(head_width=1.5), "head_width is 1.5; give a whole number >= 0"),
+        (
+            lambda: NetworkSpec(head_layers=0, head_width=8),
+            "head_width is 8 with head_layers 0; a head without hidden layers has no width: give 0",
+        ),
+        (
+            lambda: NetworkSpec(weights_sha256="A" * 64),
+            f"weights_sha256 is '{'A' * 64}'; give the 64 hexadecimal digits that sha256sum",
+        ),
+        (lambda: NetworkSpec(weights_sha256="0" * 63), "weights_sha256 is '0*'; give the 64"),
+        (lambda: NetworkSpec(weights_sha256=None), "weights_sha256 is None; give the 64"),
+        (
+            lambda: dataclasses.replace(
+                SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(image_size=31))
+            ),
+            "one feature of 32 × 32 pixels, and the pictures have 31 × 31; choose larger pictures",
+        ),
     ],
 )
 def test_a_wrong_field_is_refused_by_name(make: Any, message: str) -> None:
@@ -268,3 +294,17 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
         SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(technical=0.0))
     )
     assert str(off) == "adabn · by site · screen 0 · seed 0 · technical 0"
+    odd = NetworkSpec(
+        backbone="resnet50", head_layers=2, head_width=8, weights_sha256="0123456789abcdef" * 4
+    )
+    assert str(run_spec(network=odd, normalization="plate_all")) == (
+        "baseline · separated · rxrx1 · seed 0 · resnet50 · experiment head 2 hidden of 8 · "
+        "weights 01234567 · normalization plate_all"
+    )
+    assert str(run_spec(network=NetworkSpec(head_layers=0))).endswith("experiment head 0 hidden")
+    assert str(run_spec(network=NetworkSpec())) == str(run_spec())
+
+
+def test_a_network_with_nothing_new_in_it_has_the_json_it_always_had() -> None:
+    assert canonical(NetworkSpec()) == {"backbone": "densenet161", "embedding": 1024}
+    assert len(canonical(NetworkSpec(head_layers=0, weights_sha256="0" * 64))) == 4

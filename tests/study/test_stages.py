@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torchvision.models import DenseNet
 
 from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.models.methods import METHODS, paper_network
 from rxrx_lib.models.network import Network
-from rxrx_lib.study import stages
+from rxrx_lib.study import runs, stages
 from rxrx_lib.study.screens import Screen, make_split, open_screen
-from tests.study.tiny import BY_SITE, BY_WELL, RELEASE, SEPARATED, run_spec
+from rxrx_lib.study.spec import NetworkSpec, RunSpec
+from tests.study.tiny import BY_SITE, BY_WELL, NETWORK, RELEASE, SEPARATED, run_spec
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,10 @@ def test_a_methods_own_way_of_building_is_used_with_the_papers_settings(screen: 
         "embedding": 8,
         "group_size": 8,
         "reverses": True,
+        "head_layers": 1,
+        "head_width": 0,
+        "weights": None,
+        "weights_sha256": "",
     }
 
 
@@ -139,3 +145,59 @@ def test_a_screen_that_the_trained_network_could_not_predict_is_refused(screen: 
     split = make_split(cut.table, spec.split)
     with pytest.raises(ValueError, match="experiment RPE-11 has 1 site; statistics experiment"):
         stages.require_trainable(METHODS["adabn"], spec, cut, split)
+
+
+def weights_of(path: Path, *, layers: int = 2) -> str:
+    """Write a file of weights for densenet_small, and return its SHA-256."""
+    network = DenseNet(16, (layers,), 24, bn_size=2)
+    network.features.conv0 = torch.nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
+    torch.save(network.state_dict(), path)
+    return runs.file_sha256(path)
+
+
+def starting_from(sha256: str) -> RunSpec:
+    return run_spec(network=dataclasses.replace(NETWORK, weights_sha256=sha256))
+
+
+def test_a_spec_that_names_weights_starts_from_the_file_and_another_does_not_look_at_it(
+    screen: Screen, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.pth"
+    spec, baseline = starting_from(weights_of(path)), METHODS["baseline"]
+    stored = torch.load(path, weights_only=True)["features.denseblock1.denselayer1.conv1.weight"]
+    fresh = stages.build(baseline, run_spec(), screen).state_dict()
+    same = stages.build(baseline, run_spec(), screen, weights=Path("nowhere")).state_dict()
+    given = stages.build(baseline, spec, screen, weights=path).state_dict()
+    assert torch.equal(given["backbone.denseblock1.denselayer1.conv1.weight"], stored)
+    assert all(torch.equal(same[key], fresh[key]) for key in fresh)
+    heads = [key for key in fresh if not key.startswith("backbone")]
+    assert all(torch.equal(given[key], fresh[key]) for key in heads)
+
+
+def test_a_spec_that_names_weights_is_not_built_without_its_very_file(
+    screen: Screen, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.pth"
+    spec, baseline = starting_from(weights_of(path)), METHODS["baseline"]
+    with pytest.raises(ValueError, match="and no file of weights is given; give the file of that"):
+        stages.build(baseline, spec, screen)
+    weights_of(path)  # drawn anew
+    with pytest.raises(ValueError, match=f"expected {spec.network.weights_sha256}; give the very"):
+        stages.build(baseline, spec, screen, weights=path)
+    with pytest.raises(ValueError, match=r"w\.pth holds no weights of densenet_small: it lacks"):
+        stages.build(baseline, starting_from(weights_of(path, layers=1)), screen, weights=path)
+    with pytest.raises(FileNotFoundError, match=r"absent\.pth is no file of weights"):
+        stages.build(baseline, spec, screen, weights=tmp_path / "absent.pth")
+
+
+def test_pictures_too_small_for_the_backbone_are_refused_before_training(screen: Screen) -> None:
+    assert screen.images.image_size < 32
+    spec = run_spec(network=NetworkSpec(embedding=8))
+    with pytest.raises(ValueError, match="'densenet161', which makes one feature of 32 × 32"):
+        stages.build(METHODS["baseline"], spec, screen)
+
+
+def test_the_experiment_head_is_as_the_spec_says(screen: Screen) -> None:
+    network = dataclasses.replace(NETWORK, head_layers=2, head_width=5)
+    head = stages.build(METHODS["baseline"], run_spec(network=network), screen).experiment_head
+    assert [layer.out_features for layer in head[::2]] == [5, 5, 51]
