@@ -20,6 +20,7 @@ from rxrx_lib.cli.arguments import (
     count,
     known_profile,
 )
+from rxrx_lib.training.peers import started_by_torchrun
 
 if TYPE_CHECKING:
     from rxrx_lib.study.profiles import Profile
@@ -41,6 +42,7 @@ def add_study_commands(commands: Commands) -> None:
         add_profile(study)
         study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
         study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
+        study.add_argument("--ids", nargs="+", metavar="ID", help="these runs, as plan lists them")
         study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
         study.add_argument(
             "--weights", type=Path, metavar="FILE", help="torchvision weights to start from"
@@ -92,6 +94,10 @@ def _run(asked: argparse.Namespace) -> int:
     if asked.scheduler is None:  # a cluster has devices of its own
         as_usage(lambda: resolve_device(asked.device))
     every = asked.evaluate_every
+    if every is None:
+        every = known_profile(asked.profile).evaluate_every
+    if started_by_torchrun():
+        return _run_together(asked, specs, every)
     workers = usable_cores() if asked.workers is None else asked.workers
     done = require(
         specs,
@@ -99,12 +105,33 @@ def _run(asked: argparse.Namespace) -> int:
         store=asked.runs,
         device=asked.device,
         hardware=asked_hardware(asked),
-        evaluate_every=known_profile(asked.profile).evaluate_every if every is None else every,
+        evaluate_every=every,
         workers=workers,
         scheduler=asked.scheduler,
         weights=asked.weights,
     )
     print(f"{len(done)} runs done in {asked.runs}")
+    return DONE
+
+
+def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_every: int) -> int:
+    from rxrx_lib.study.execute import Runtime
+    from rxrx_lib.study.progress import Progress
+    from rxrx_lib.study.together import run_together
+
+    if asked.workers is not None or asked.scheduler is not None:
+        raise UsageError(
+            "--workers and --scheduler send runs to several processes, and torchrun has several "
+            "work on one; leave them out, or start rxrx run without torchrun."
+        )
+    runtime = Runtime(
+        data=asked.data,
+        runs=asked.runs,
+        hardware=asked_hardware(asked),
+        evaluate_every=evaluate_every,
+        weights=asked.weights,
+    )
+    run_together(specs, runtime, Progress())
     return DONE
 
 
@@ -135,7 +162,15 @@ def _specs(asked: argparse.Namespace) -> list[RunSpec]:
 
     profile = _trained(asked.profile)
     specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
-    return specs if asked.weights is None else _starting_from(asked.weights, specs)
+    if asked.weights is not None:
+        specs = _starting_from(asked.weights, specs)
+    if asked.ids is None:
+        return specs
+    known = {spec.id: spec for spec in specs}
+    for each in asked.ids:
+        if each not in known:
+            raise UsageError(f"--ids has {each}, which is none of the study's runs; see rxrx plan.")
+    return [known[each] for each in asked.ids]
 
 
 def _starting_from(weights: Path, specs: list[RunSpec]) -> list[RunSpec]:

@@ -88,7 +88,7 @@ def run_one(spec: RunSpec, runtime: Runtime, peers: Peers = ALONE) -> str:
     except Exception as error:
         if _done_meanwhile(run):
             return run.id
-        if not (isinstance(error, PeerLost) and run.state == "failed"):  # it told why
+        if not isinstance(error, PeerLost):  # the one that was lost tells why, if it still could
             runs.fail(run, error)
         raise
     return run.id

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from rxrx_lib.models.adabn import group_layers
-from rxrx_lib.training.peers import ALONE, PeerLost, Peers
+from rxrx_lib.training.peers import ALONE, PeerLost, Peers, started_by_torchrun
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: one that predicts alone takes long on a real screen."""
@@ -38,7 +38,7 @@ def joined(device: str) -> Iterator[tuple[Peers, str]]:
     ValueError
         If a machine has fewer GPUs than processes.
     """
-    if "RANK" not in os.environ:
+    if not started_by_torchrun():
         yield ALONE, device
         return
     own = _own_device(device, int(os.environ["LOCAL_RANK"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 
@@ -33,3 +34,8 @@ class Peers(NamedTuple):
 
 
 ALONE = Peers(0, 1)
+
+
+def started_by_torchrun() -> bool:
+    """Tell whether this process is one of those that torchrun started."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
