@@ -186,17 +186,16 @@ def _overlap(
     outline ends. In place: the stains' levels of pixels in `own` (columns, pixels) pass over from a
     cell to the next, and `nucleus` grows by what of the next cell's nucleus reaches over.
     """
-    near = np.flatnonzero(gap < ACROSS)
-    other = np.take(values[: DNA_ROW + 1], second[near], axis=1)
-    cx, cy, cos, sin, per_length, per_width, radius, dna = other
-    dx, dy = at[0][near] - cx, at[1][near] - cy
+    other = np.take(values[:OF_BOTH], second, axis=1)
+    cx, cy, cos, sin, per_length, per_width, radius, dna = other[: DNA_ROW + 1]
+    dx, dy = at[0] - cx, at[1] - cy
     u, v = (cos * dx + sin * dy) * per_length, (cos * dy - sin * dx) * per_width
     reaching = _within((np.sqrt(u * u + v * v) - 1) * radius, pixel_size)
-    level: Floats = own[DNA_ROW] * nucleus
-    level[near] = np.maximum(level[near], dna * reaching)
-    nucleus[near] = np.maximum(nucleus[near], reaching)
+    reaching *= gap < ACROSS
+    level: Floats = np.maximum(own[DNA_ROW] * nucleus, dna * reaching)
+    np.maximum(nucleus, reaching, out=nucleus)
     levels = slice(DNA_ROW + 1, OF_BOTH)
-    following = np.take(values[levels], second, axis=1)
+    following = other[levels]
     following -= own[levels]
     following *= np.maximum(0.5 - (0.5 / max(OVERLAP, pixel_size)) * gap, 0)
     own[levels] += following
