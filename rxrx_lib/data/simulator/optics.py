@@ -114,7 +114,9 @@ def photograph(stains: Floats, camera: Camera, random: np.random.Generator) -> N
     light = (camera.mixing @ stains.reshape(6, -1)).reshape(stains.shape)
     haze = camera.scatter @ (camera.gather @ light @ camera.gather.T) @ camera.scatter.T
     light = camera.focus @ light @ camera.focus.transpose(0, 2, 1)
-    light += camera.haze * (haze - light)
+    haze -= light
+    haze *= camera.haze
+    light += haze
     light *= camera.illumination
     np.maximum(light, 1e-4, out=light)
     # In place from here on: half of the time went into fresh memory.
