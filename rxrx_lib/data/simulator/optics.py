@@ -118,7 +118,7 @@ def photograph(stains: Floats, camera: Camera, random: np.random.Generator) -> N
     haze *= camera.haze
     light += haze
     light *= camera.illumination
-    np.maximum(light, 1e-4, out=light)
+    np.clip(light, 1e-4, np.inf, out=light)
     # In place from here on: half of the time went into fresh memory.
     grey: Floats = np.power(light, camera.gamma, out=light)
     grey *= camera.gain

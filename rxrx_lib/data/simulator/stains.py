@@ -97,7 +97,7 @@ def _paint_tile(
         return np.zeros((6, len(x)), dtype=np.float32)
     owner, second, depth, gap = _owners(cells, near, outline_x, outline_y)
     values = np.take(columns.values, near, axis=1)
-    own = np.take(values, owner, axis=1)
+    own = np.take(values, owner, axis=1, mode="wrap")  # faster than with a check of bounds
     cell = dict(zip(columns.names, own, strict=True))
 
     # Place in the owner's own frame: u along its long axis, v across, in release pixels.
@@ -186,7 +186,7 @@ def _overlap(
     outline ends. In place: the stains' levels of pixels in `own` (columns, pixels) pass over from a
     cell to the next, and `nucleus` grows by what of the next cell's nucleus reaches over.
     """
-    other = np.take(values[:OF_BOTH], second, axis=1)
+    other = np.take(values[:OF_BOTH], second, axis=1, mode="wrap")
     cx, cy, cos, sin, per_length, per_width, radius, dna = other[: DNA_ROW + 1]
     dx, dy = at[0] - cx, at[1] - cy
     u, v = (cos * dx + sin * dy) * per_length, (cos * dy - sin * dx) * per_width
