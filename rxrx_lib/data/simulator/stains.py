@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 TILE = 64  # pixels; large fields are painted in tiles, each with the cells that reach it
+BUFFER = 1024  # numbers; NumPy copies what it broadcasts if rows are at most half its buffer
 FLAT = 1.6  # how early cells thin out towards a free edge
 ACROSS = 24.0  # release pixels: twice as far as a nucleus may reach into the next cell
 OVERLAP = 9.0  # release pixels over which a cell lies on the next
@@ -238,7 +239,9 @@ def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Ints,
     low_bits = np.int32((1 << max(1, int(len(near) - 1).bit_length())) - 1)
     keys = norm.view(np.int32)
     keys &= ~low_bits
-    keys |= number[:, None]
+    with np.errstate():  # which restores the size of the buffer
+        np.setbufsize(BUFFER)
+        keys |= number[:, None]
     first = keys.min(axis=0)
     owner = (first & low_bits).astype(np.int64)
     depth = np.sqrt(first.view(np.float32))
@@ -246,7 +249,7 @@ def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Ints,
     following = keys.min(axis=0)
     gap = np.sqrt(following.view(np.float32)) - depth
     # Where there is no other cell these bits are those of FAR.
-    second = np.minimum((following & low_bits).astype(np.int64), len(near) - 1)
+    second = np.minimum(following & low_bits, len(near) - 1).astype(np.int64)
     return owner, second, depth, gap
 
 
