@@ -108,8 +108,8 @@ def draw_cells(
     """
     density = float(np.exp(log_density + phenotype[CELL_COUNT]))
     (y, x), tilt, room, own = _places(kind, side, density, random)
-    normal = tables.normals(NORMALS)[own[:, None] + np.arange(NORMALS)]
-    uniform = tables.uniforms(UNIFORMS)[own[:, None] + np.arange(UNIFORMS)]
+    normal = tables.normals(NORMALS).take(own[:, None] + np.arange(NORMALS))
+    uniform = tables.uniforms(UNIFORMS).take(own[:, None] + np.arange(UNIFORMS))
     response = np.clip(1 + RESPONSE_SD * normal[:, :1], 0.2, 1.8)
     traits = np.exp(response * phenotype + morphology).astype(np.float32)
     return _grown(kind, (y, x, tilt), room, traits, normal[:, 1:], uniform)
@@ -130,14 +130,15 @@ def _grown(
     angle = 1.4 * tilt + 0.45 * normal[:, 0]
     nucleus = 0.5 * kind.nucleus * trait["nucleus_size"] * np.exp(NUCLEUS_SD * normal[:, 1])
     nucleus *= room**NUCLEUS_FILLS
-    nucleus = np.where(rounded, 0.6 * nucleus, nucleus)
+    nucleus[rounded] *= 0.6
     long = _elongation(kind.nucleus_elongation, normal[:, 2]) * trait["nucleus_elongation"]
     half_axes = _half_axes(nucleus, long)
     reach = kind.reach * trait["cell_size"] * np.exp(REACH_SD * normal[:, 3]) * room**CELL_FILLS
-    reach = np.where(rounded, 0.4 * reach, reach)
-    stretch = np.where(rounded, 1.0, _elongation(kind.elongation, normal[:, 4]))
+    reach[rounded] *= 0.4
+    stretch = _elongation(kind.elongation, normal[:, 4])
+    stretch[rounded] = 1
     brightness = np.exp(BRIGHTNESS_SD * normal[:, 5:6] + STAIN_SD * normal[:, 6:12])
-    brightness *= np.where(rounded, 2.0, 1.0)[:, None]
+    brightness[rounded] *= 2
     return Cells(
         x=x,
         y=y,
@@ -170,17 +171,22 @@ def _places(
     luck = random.gumbel(size=count)
     corner = random.integers(0, SIDE, size=(2, 2))
     n = min(max(1, int(typical * density + random.random())), count)
-    field = textures(1.0).room
-    y, x = candidates.astype(np.int64).T
-    height = field[(y + corner[0, 0]) % SIDE, (x + corner[0, 1]) % SIDE]
+    height = _of_field(candidates, corner[0])
     kept = np.sort(np.argpartition(-(kind.clumping * height + luck), n - 1)[:n])
-    tilt = field[(y[kept] + corner[1, 0]) % SIDE, (x[kept] + corner[1, 1]) % SIDE]
     places = candidates[kept]
+    tilt = _of_field(places, corner[1])
     tree = cKDTree(places)
     near = tree.query(places, k=[NEIGHBOUR + 1])[0][:, 0]
     room = np.clip(near * np.sqrt(kind.cells_per_field) / FIELD, *LEAST_AND_MOST_ROOM)
     places = _pushed_apart(places, tree, 1.15 * kind.nucleus)
     return places.T - MARGIN, tilt, room.astype(np.float32), own[kept]
+
+
+def _of_field(places: Floats, corner: Ints) -> Floats:
+    """Return the smooth random field, cut at a corner, at places (cells, 2) in release pixels."""
+    y, x = places.astype(np.int64).T
+    y, x = (y + corner[0]) & (SIDE - 1), (x + corner[1]) & (SIDE - 1)
+    return np.asarray(textures(1.0).room.take(y * SIDE + x))
 
 
 def _pushed_apart(places: Floats, tree: cKDTree, distance: float, rounds: int = 2) -> Floats:
@@ -189,13 +195,13 @@ def _pushed_apart(places: Floats, tree: cKDTree, distance: float, rounds: int = 
     both = np.concatenate([one, other])
     y, x = places.T
     for _ in range(rounds):
-        dy, dx = y[one] - y[other], x[one] - x[other]
+        dy, dx = y.take(one) - y.take(other), x.take(one) - x.take(other)
         length = np.sqrt(dy * dy + dx * dx + np.float32(1e-6))
-        push = np.minimum(np.maximum(0.5 * (distance / length - 1), 0), 3)
+        push = np.clip(0.5 * (distance / length - 1), 0, 3)
         dy, dx = push * dy, push * dx
         y = y + np.bincount(both, np.concatenate([dy, -dy]), len(y))
         x = x + np.bincount(both, np.concatenate([dx, -dx]), len(x))
-    return np.stack([y, x], axis=1).astype(np.float32)
+    return np.array([y, x], dtype=np.float32).T
 
 
 def _elongation(typical: float, normal: Floats) -> Floats:
@@ -205,14 +211,14 @@ def _elongation(typical: float, normal: Floats) -> Floats:
 
 def _half_axes(radius: Floats, elongation: Floats) -> Floats:
     root = np.sqrt(elongation)
-    return np.stack([radius * root, radius / root], axis=1).astype(np.float32)
+    return np.array([radius * root, radius / root], dtype=np.float32).T
 
 
 def _golgi(nucleus: Floats, uniform: Floats) -> Floats:
     """Place the Golgi apparatus just outside the nucleus."""
     angle = 2 * np.pi * uniform
     distance = 1.15 * nucleus
-    return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1).astype(np.float32)
+    return np.array([distance * np.cos(angle), distance * np.sin(angle)], dtype=np.float32).T
 
 
 def _nucleoli(nucleus: Floats, trait: dict[str, Floats], uniform: Floats, normal: Floats) -> Floats:
@@ -224,4 +230,5 @@ def _nucleoli(nucleus: Floats, trait: dict[str, Floats], uniform: Floats, normal
     exists = present < (2.2 / NUCLEOLI) * trait["nucleoli_count"][:, None]
     width = np.sqrt(nucleus[:, :1] * nucleus[:, 1:])
     radius = 0.24 * width * trait["nucleoli_size"][:, None] * np.exp(0.2 * normal)
-    return np.stack([along, across, np.where(exists, radius, 0)], axis=2).astype(np.float32)
+    radius *= exists
+    return np.array([along, across, radius], dtype=np.float32).transpose(1, 2, 0)

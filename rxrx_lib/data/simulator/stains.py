@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 TILE = 64  # pixels; large fields are painted in tiles, each with the cells that reach it
+BUFFER = 1024  # numbers; NumPy copies what it broadcasts if rows are at most half its buffer
 FLAT = 1.6  # how early cells thin out towards a free edge
 ACROSS = 24.0  # release pixels: twice as far as a nucleus may reach into the next cell
 OVERLAP = 9.0  # release pixels over which a cell lies on the next
@@ -77,13 +78,14 @@ def _places(rows: Ints, columns: Ints, pixel_size: float, bank: Textures, corner
     """
     down = ((rows + 0.5) * pixel_size).astype(np.float32)[:, None]
     right = ((columns + 0.5) * pixel_size).astype(np.float32)
-    i, j = down.astype(np.int64), right.astype(np.int64)
+    i = (down[:, 0].astype(np.int64) + corner[:, :1]) & (SIDE - 1)
+    j = (right.astype(np.int64) + corner[:, 1:]) & (SIDE - 1)
     waves = [
-        wave.take(((i + corner[k, 0]) & (SIDE - 1)) * SIDE + ((j + corner[k, 1]) & (SIDE - 1)))
+        wave.take(i[k], axis=0).take(j[k], axis=1)
         for k, wave in enumerate([bank.warp, bank.warp, bank.lobes, bank.lobes])
     ]
     x, y = right + waves[0], down + waves[1]
-    return np.stack([x, y, x + waves[2], y + waves[3]]).reshape(4, -1)
+    return np.array([x, y, x + waves[2], y + waves[3]]).reshape(4, -1)
 
 
 def _paint_tile(
@@ -95,7 +97,8 @@ def _paint_tile(
     if not len(near):
         return np.zeros((6, len(x)), dtype=np.float32)
     owner, second, depth, gap = _owners(cells, near, outline_x, outline_y)
-    own = np.take(columns.values, owner, axis=1)
+    values = np.take(columns.values, near, axis=1)
+    own = np.take(values, owner, axis=1, mode="wrap")  # faster than with a check of bounds
     cell = dict(zip(columns.names, own, strict=True))
 
     # Place in the owner's own frame: u along its long axis, v across, in release pixels.
@@ -108,7 +111,7 @@ def _paint_tile(
     flat = np.clip(FLAT * (1 - depth), 0, 1)  # 1 in a cell, falling to 0 at its free edge
     close = np.exp(-outside * cell["per_er_spread"])
     gap *= cell["extent"]
-    dna = _overlap(columns, own, second, gap, (x, y), nucleus, pixel_size)
+    dna = _overlap(values, own, second, gap, (x, y), nucleus, pixel_size)
     border = np.exp(-((gap / max(4.0, 1.2 * pixel_size)) ** 2))
     chromatin, reticulum, granules, fibres, vesicles, mesh = _cut(bank, cell, u, v)
 
@@ -125,7 +128,7 @@ def _paint_tile(
     planes[0] = dna * (1 + cell["chromatin"] * chromatin) + 0.03 * flat
     planes[1] = cell["er"] * flat * er
     planes[2] = cell["actin"] * flat * actin
-    planes[3] = cell["rna"] * (0.55 * flat * rna + _nucleoli(cells, owner, u, v, rim))
+    planes[3] = cell["rna"] * (0.55 * flat * rna + _nucleoli(cells, near, owner, u, v, rim))
     planes[4] = cell["mito"] * flat * mitochondria
     planes[5] = cell["membrane"] * flat * membrane + _golgi(cell, u, v, granules)
     return np.maximum(planes, 0, out=planes)
@@ -166,11 +169,11 @@ def _columns(cells: Cells) -> Columns:
         "texture_along": cells.texture[:, 0],
         "texture_across": cells.texture[:, 1],
     }
-    return Columns(tuple(columns), np.stack(list(columns.values())))
+    return Columns(tuple(columns), np.array(list(columns.values())))
 
 
 def _overlap(
-    columns: Columns,
+    values: Floats,
     own: Floats,
     second: Ints,
     gap: Floats,
@@ -184,17 +187,16 @@ def _overlap(
     outline ends. In place: the stains' levels of pixels in `own` (columns, pixels) pass over from a
     cell to the next, and `nucleus` grows by what of the next cell's nucleus reaches over.
     """
-    near = np.flatnonzero(gap < ACROSS)
-    other = np.take(columns.values[: DNA_ROW + 1], second[near], axis=1)
-    cx, cy, cos, sin, per_length, per_width, radius, dna = other
-    dx, dy = at[0][near] - cx, at[1][near] - cy
+    other = np.take(values[:OF_BOTH], second, axis=1, mode="wrap")
+    cx, cy, cos, sin, per_length, per_width, radius, dna = other[: DNA_ROW + 1]
+    dx, dy = at[0] - cx, at[1] - cy
     u, v = (cos * dx + sin * dy) * per_length, (cos * dy - sin * dx) * per_width
     reaching = _within((np.sqrt(u * u + v * v) - 1) * radius, pixel_size)
-    level: Floats = own[DNA_ROW] * nucleus
-    level[near] = np.maximum(level[near], dna * reaching)
-    nucleus[near] = np.maximum(nucleus[near], reaching)
+    reaching *= gap < ACROSS
+    level: Floats = np.maximum(own[DNA_ROW] * nucleus, dna * reaching)
+    np.maximum(nucleus, reaching, out=nucleus)
     levels = slice(DNA_ROW + 1, OF_BOTH)
-    following = np.take(columns.values[levels], second, axis=1)
+    following = other[levels]
     following -= own[levels]
     following *= np.maximum(0.5 - (0.5 / max(OVERLAP, pixel_size)) * gap, 0)
     own[levels] += following
@@ -217,9 +219,9 @@ def _reaching(cells: Cells, x: Floats, y: Floats) -> Ints:
 def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Ints, Floats, Floats]:
     """Return every pixel's cell, the next one, the depth (0 centre, 1 reach) and the next's lead.
 
-    Depth is an ellipse's norm, a quadratic form in x and y: one matrix product for all pairs.
-    The last bits of each norm carry the cell's number, so that one minimum finds both; the bits
-    of positive floats are in the order of the floats.
+    Cells are numbered in the order of `near`. Depth is an ellipse's norm, a quadratic form in x and
+    y: one matrix product for all pairs. The last bits of each norm carry the cell's number, so that
+    one minimum finds both; the bits of positive floats are in the order of the floats.
     """
     middle_x, middle_y = x.mean(), y.mean()
     px, py = x - middle_x, y - middle_y
@@ -230,23 +232,25 @@ def _owners(cells: Cells, near: Ints, x: Floats, y: Floats) -> tuple[Ints, Ints,
     yy = sin * sin * along + cos * cos * across
     xy = 2 * cos * sin * (along - across)
     constant = xx * cx * cx + yy * cy * cy + xy * cx * cy + np.float32(1e-3)  # stays above zero
-    form = np.stack([xx, yy, xy, -2 * xx * cx - xy * cy, -2 * yy * cy - xy * cx, constant])
-    pixels = np.stack([px * px, py * py, px * py, px, py, np.ones_like(px)])
+    form = np.array([xx, yy, xy, -2 * xx * cx - xy * cy, -2 * yy * cy - xy * cx, constant])
+    pixels = np.array([px * px, py * py, px * py, px, py, np.ones_like(px)])
     norm = form.T @ pixels
     number = np.arange(len(near), dtype=np.int32)
     low_bits = np.int32((1 << max(1, int(len(near) - 1).bit_length())) - 1)
     keys = norm.view(np.int32)
     keys &= ~low_bits
-    keys |= number[:, None]
+    with np.errstate():  # which restores the size of the buffer
+        np.setbufsize(BUFFER)
+        keys |= number[:, None]
     first = keys.min(axis=0)
-    owner = first & low_bits
+    owner = (first & low_bits).astype(np.int64)
     depth = np.sqrt(first.view(np.float32))
-    norm[owner, np.arange(len(x))] = FAR
+    norm.reshape(-1)[owner * len(x) + np.arange(len(x))] = FAR
     following = keys.min(axis=0)
     gap = np.sqrt(following.view(np.float32)) - depth
     # Where there is no other cell these bits are those of FAR.
-    second = np.minimum(following & low_bits, len(near) - 1)
-    return near[owner], near[second], depth, gap
+    second = np.minimum(following & low_bits, len(near) - 1).astype(np.int64)
+    return owner, second, depth, gap
 
 
 def _cut(bank: Textures, cell: dict[str, Floats], u: Floats, v: Floats) -> Floats:
@@ -263,11 +267,11 @@ def _golgi(cell: dict[str, Floats], u: Floats, v: Floats, granules: Floats) -> F
     return np.asarray(cell["golgi"] * patch * (0.4 + 0.6 * granules))
 
 
-def _nucleoli(cells: Cells, owner: Ints, u: Floats, v: Floats, rim: Floats) -> Floats:
+def _nucleoli(cells: Cells, near: Ints, owner: Ints, u: Floats, v: Floats, rim: Floats) -> Floats:
     """Return bright spots within nuclei."""
     spots = np.zeros(len(u), dtype=np.float32)
     within = np.flatnonzero(rim < 0)
-    along, across, radius = np.take(cells.nucleoli.transpose(2, 1, 0), owner[within], axis=2)
+    along, across, radius = np.take(cells.nucleoli.transpose(2, 1, 0), near[owner[within]], axis=2)
     squared = (u[within] - along) ** 2 + (v[within] - across) ** 2
     level = np.exp(-squared / np.maximum(radius, 0.1) ** 2)
     spots[within] = 0.8 * level.sum(axis=0)
