@@ -21,13 +21,15 @@ EPOCHS = 5
 STALLED = "stalled"
 ONE = run_spec("adabn_gradient_reversal", BY_SITE, epochs=EPOCHS)
 LONG = run_spec(epochs=20)
+DOUBLE = run_spec("adabn_gradient_reversal", BY_SITE, epochs=2, precision="fp64")
 
 
 def register(profiles: dict[str, Any], catalogue: dict[str, Any]) -> None:
-    """Make the profile and the items known: one with the run `ONE`, one with `LONG`."""
+    """Make the profile known, and items of one run each: `ONE`, `LONG`, `DOUBLE`."""
     profiles["tiny"] = PROFILE
     catalogue["one"] = lambda profile: [ONE]
     catalogue["long"] = lambda profile: [LONG]
+    catalogue["double"] = lambda profile: [DOUBLE]
 
 
 def stall_in_the_third_epoch() -> None:

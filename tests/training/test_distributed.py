@@ -101,7 +101,7 @@ def test_alone_nothing_is_averaged_and_a_flag_is_ones_own() -> None:
 )
 def test_a_lost_process_is_named_and_how_to_go_on(words: str) -> None:
     with (
-        pytest.raises(PeerLost, match="process 1 of 4 lost another one.*same command goes on"),
+        pytest.raises(PeerLost, match=r"process 1 of 4 lost another one.*same command goes on"),
         lost_peers_explained(Peers(1, 4)),
     ):
         raise RuntimeError(words)

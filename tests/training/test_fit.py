@@ -16,9 +16,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from rxrx_lib.data import normalization
+from rxrx_lib.data.loader import shuffled
 from rxrx_lib.models.network import Network
+from rxrx_lib.training import checkpoint
 from rxrx_lib.training.augment import standardise
-from rxrx_lib.training.fit import Targets, build_optimizer
+from rxrx_lib.training.fit import Targets, build_optimizer, reversal_strength
+from rxrx_lib.training.hardware import prepared
+from rxrx_lib.training.progress import LossNotFinite, NotFinite
 from tests.training.tiny import (
     CLASSES,
     CPU,
@@ -265,3 +269,169 @@ def test_every_site_is_trained_on_with_its_own_classes() -> None:
     train(one, plan_of=half)
     train(two, plan_of=half, targets=odd)
     assert same_weights(one, two)
+
+
+@pytest.mark.parametrize("groups_at_once", [1, 2])
+def test_groups_that_go_through_the_network_in_parts_train_the_same_network(
+    groups_at_once: int,
+) -> None:
+    settings = recipe(groups=4, precision="fp64", epochs=4)
+    rows = np.arange(SITES)
+
+    def plan_of(epoch: int) -> npt.NDArray[np.int64]:
+        return shuffled(rows, 4, 4, seed=0, epoch=epoch)
+
+    whole, parts = network(reverses=True), network(reverses=True)
+    history = train(whole, plan_of=plan_of, settings=settings)
+    hardware = dataclasses.replace(CPU, groups_at_once=groups_at_once)
+    again = train(parts, plan_of=plan_of, settings=settings, hardware=hardware)
+    theirs = parts.state_dict()
+    for name, values in whole.state_dict().items():
+        torch.testing.assert_close(theirs[name], values, rtol=1e-9, atol=1e-9, msg=name)
+    for one, two in zip(history, again, strict=True):
+        assert two[:4] == pytest.approx(one[:4], rel=1e-9)
+
+
+@pytest.mark.parametrize("choice", ["channels_last", "fused", "flush_denormals"])
+def test_choices_of_speed_change_a_first_epoch_by_rounding_alone(choice: str) -> None:
+    settings = recipe(epochs=1, warmup_epochs=0)
+    with prepared(CPU) as hardware:
+        usual = network()
+        train(usual, settings=settings, hardware=hardware)
+    with prepared(dataclasses.replace(CPU, **{choice: False})) as hardware:
+        other = network()
+        train(other, settings=settings, hardware=hardware)
+    theirs = other.state_dict()
+    for name, values in usual.state_dict().items():
+        torch.testing.assert_close(theirs[name], values, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_the_experiment_heads_loss_counts_by_its_weight() -> None:
+    """Beside a detached head the trunk learns the same; the head itself learns from its share."""
+    usual, lighter, none = network(), network(), network()
+    train(usual)
+    train(lighter, settings=recipe(experiment_loss_weight=0.1))
+    train(none, settings=recipe(experiment_loss_weight=0.0, weight_decay=0.0))
+    assert same_weights(usual, lighter, "sirna_head")
+    assert same_weights(usual, lighter, "backbone")
+    assert not same_weights(usual, lighter, "experiment_head")
+    assert same_weights(network(), none, "experiment_head")
+
+
+def test_a_constant_reversal_is_whole_from_the_first_step() -> None:
+    ganin = recipe(reversal_coefficient=2.0)
+    constant = recipe(reversal_coefficient=2.0, reversal_schedule="constant")
+    assert reversal_strength(ganin, 0.0) == 0.0
+    assert reversal_strength(ganin, 1.0) == pytest.approx(2 * math.tanh(5))
+    for progress in (0.0, 0.5, 1.0):
+        assert reversal_strength(constant, progress) == 2.0
+
+
+def test_history_holds_what_was_measured_and_when() -> None:
+    asked = []
+
+    def evaluate(epoch: int) -> float:
+        asked.append(epoch)
+        return 10.0 * epoch if epoch % 2 else math.nan
+
+    history = train(network(), settings=recipe(epochs=4), evaluate=evaluate)
+    assert asked == [0, 1, 2, 3]
+    accuracies = [record.test_accuracy for record in history]
+    assert accuracies[1::2] == [10.0, 30.0]
+    assert np.isnan(accuracies[::2]).all()
+    assert all(record.seconds > 0 for record in history)
+    assert all(record.peak_memory > noise().pixels.nbytes for record in history)
+
+
+def test_measuring_the_test_accuracy_changes_no_bit_of_the_training() -> None:
+    usual, measured = network(), network()
+    train(usual)
+
+    def evaluate(epoch: int) -> float:
+        measured.eval()
+        with torch.no_grad():
+            measured(torch.zeros(2, 6, 16, 16))
+        torch.rand(3)
+        return 0.0
+
+    train(measured, evaluate=evaluate)
+    assert same_weights(usual, measured)
+
+
+class Dropping(nn.Module):
+    """A backbone that draws random numbers of its own."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(self.backbone(x), 0.5, self.training)
+
+
+def test_random_numbers_that_a_network_draws_itself_are_resumed_too(tmp_path: Path) -> None:
+    def dropping() -> Network:
+        net = network()
+        net.backbone = Dropping(net.backbone)
+        return net
+
+    whole, again, cut, resumed, other = (dropping() for _ in range(5))
+    train(whole)
+    train(again)
+    assert same_weights(whole, again)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Cut):
+        train(cut, CutAfter(5), hardware=NOTHING_KEPT, checkpoint_path=path)
+    train(resumed, hardware=NOTHING_KEPT, checkpoint_path=path)
+    assert same_weights(whole, resumed)
+    train(other, seed=6)
+    assert not same_weights(whole, other)
+
+
+def test_a_loss_that_is_nan_stops_before_the_weights_are_spoilt_and_names_step_and_sites(
+    tmp_path: Path,
+) -> None:
+    """One site's statistics are broken: from it comes nan, and from its group."""
+    path, bad = tmp_path / "checkpoint.pt", int(plan(1)[1, 0, 2])
+    groups = [group for epoch in (0, 1) for group in plan(epoch).reshape(-1, 4).tolist()]
+    first = next(i for i, group in enumerate(groups) if bad in group)
+    statistics = statistics_of_noise()
+    statistics.mean[bad] = math.nan
+    net = network()
+    with pytest.raises(LossNotFinite, match=r"the loss is nan at epoch \d, step \d") as told:
+        train(net, by=statistics, hardware=EVERY_STEP, checkpoint_path=path)
+    assert sorted(told.value.rows) == sorted(groups[first])
+    state = checkpoint.load(path)
+    if first >= 2:  # groups a step: a step came before
+        assert state is not None
+        assert (state["epoch"], state["step"]) == divmod(first // 2, 3)
+    assert all(torch.isfinite(values).all() for values in net.parameters())
+
+
+def test_weights_that_are_nan_are_never_saved(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    train(network(), checkpoint_path=path)
+    before = path.read_bytes()
+    with pytest.raises(NotFinite, match=r"weights that are infinite or nan|the loss is"):
+        train(
+            network(),
+            settings=recipe(learning_rate=1e30, epochs=6),
+            hardware=EVERY_STEP,
+            checkpoint_path=tmp_path / "other.pt",
+        )
+    kept = checkpoint.load(tmp_path / "other.pt")
+    if kept is not None:
+        assert all(torch.isfinite(values).all() for values in kept["network"].values())
+    assert path.read_bytes() == before
+
+
+def test_checkpoints_are_written_by_the_clock_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, state: saved.append(state["step"]))
+    train(network(), checkpoint_path=tmp_path / "checkpoint.pt")
+    assert saved == [0]  # the end, which is before the first step of an epoch that never comes
+    saved.clear()
+    train(network(), hardware=EVERY_STEP, checkpoint_path=tmp_path / "checkpoint.pt")
+    assert saved == [1, 2, 3] * 3 + [0]

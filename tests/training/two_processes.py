@@ -1,6 +1,6 @@
 """What each of torchrun's processes does in test_distributed: train, and keep what came out.
 
-    torchrun --nproc-per-node 2 -m tests.training.two_processes FOLDER
+torchrun --nproc-per-node 2 -m tests.training.two_processes FOLDER
 """
 
 from __future__ import annotations
