@@ -122,15 +122,16 @@ class GroupBatchNorm(nn.Module):
                 f"a minibatch of {len(x)} sites is no whole number of groups of {group_size}; "
                 "train with whole groups, or predict under using_statistics."
             )
-        groups = torch.split(x, group_size)
-        means = self.running_mean.new_zeros(len(groups), x.shape[1])
-        variances = torch.ones_like(means)
+        groups = x.split(group_size)
+        means, variances = self.running_mean.new_zeros(2, len(groups), x.shape[1])
         # momentum 1 makes F.batch_norm write the group's statistics into the rows of the tables
         normalised = [
             F.batch_norm(group, mean, variance, self.weight, self.bias, True, 1.0, self.epsilon)
             for group, mean, variance in zip(groups, means, variances, strict=True)
         ]
-        return torch.cat(normalised), means, variances
+        # One group need not be copied together.
+        y = torch.cat(normalised) if len(groups) > 1 else normalised[0]
+        return y, means, variances
 
     def extra_repr(self) -> str:
         """Show what the layer was built with."""

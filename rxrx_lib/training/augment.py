@@ -7,6 +7,7 @@ the same whatever reads it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -162,12 +163,20 @@ def average(group: Tensor, partner: Tensor, rng: np.random.Generator, alpha: flo
 
 def oriented(x: Tensor, orientation: npt.NDArray[np.int64]) -> Tensor:
     """Lay each site (B, C, H, W) down by its orientation (B,), 0 to 7; 0 leaves it as it is."""
-    y = torch.empty_like(x)
-    for code in range(ORIENTATIONS):
-        chosen = torch.from_numpy(np.flatnonzero(orientation == code)).to(x.device)
-        turned = torch.rot90(x[chosen], code % 4, dims=(2, 3))
-        y[chosen] = turned.flip(3) if code >= 4 else turned
-    return y
+    sites, channels, height, width = x.shape
+    place = sources(height, x.device)[torch.from_numpy(orientation).to(x.device)]
+    place += height * width * torch.arange(sites, device=x.device)[:, None]
+    # One copy for all: of pixels, whose channels lie together in memory.
+    pixels = x.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, place.reshape(-1))
+    return pixels.reshape(sites, height, width, channels).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=2)
+def sources(size: int, device: torch.device) -> Tensor:
+    """Return which pixel each pixel of a square picture comes from, by orientation, (8, H · W)."""
+    pixels = torch.arange(size * size, device=device).reshape(size, size)
+    turned = [torch.rot90(pixels, quarters) for quarters in range(4)]
+    return torch.stack([*turned, *(each.flip(1) for each in turned)]).reshape(ORIENTATIONS, -1)
 
 
 def cutmix_box(

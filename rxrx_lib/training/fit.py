@@ -118,7 +118,7 @@ def fit(
                     set_learning_rate(optimizer, recipe, done, steps)
                     reversal = reversal_strength(recipe, done / (recipe.epochs * steps))
                     key = Key(seed, now.epoch, now.step)
-                    torch.manual_seed(own_seed(key, peers))
+                    seed_network(key, peers, sites.device)
                     x, mix = augmented(x, recipe, key, peers)
                     classes = classes_of(targets, rows, sites.device)
                     optimizer.zero_grad(set_to_none=True)
@@ -292,6 +292,9 @@ def surroundings(device: torch.device, peers: Peers, sites_at_once: int) -> Iter
         yield
 
 
-def own_seed(key: Key, peers: Peers) -> int:
-    """Return the seed of what a network draws itself, such as dropout, in a process's step."""
-    return int(generator("network", *key, peers.rank).integers(2**63))
+def seed_network(key: Key, peers: Peers, device: torch.device) -> None:
+    """Seed what a network draws itself, such as dropout, in a process's step."""
+    seed = int(generator("network", *key, peers.rank).integers(2**63))
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

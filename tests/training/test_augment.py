@@ -69,7 +69,7 @@ def test_a_channel_without_contrast_becomes_zero(level: int) -> None:
 
 def test_orientations_are_the_eight_symmetries_of_the_square() -> None:
     picture = pictures(1)
-    codes = torch.arange(ORIENTATIONS)
+    codes = np.arange(ORIENTATIONS)
     laid = oriented(picture.expand(ORIENTATIONS, -1, -1, -1), codes).numpy()
     turns = [np.rot90(picture[0].numpy(), k, axes=(1, 2)) for k in range(4)]
     expected = {t.tobytes() for turn in turns for t in (turn, turn.transpose(0, 2, 1))}
