@@ -57,7 +57,9 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
 
         Stratified runs: ``batch_classification_accuracy`` (the head that was trained along) and
         ``line_uniform`` (100/E, E the experiments that the head can name). With embeddings also
-        ``batch_probe_linear``, ``batch_probe_mlp``, ``line_cell_type`` and ``line_class``.
+        ``batch_probe_linear``, ``batch_probe_mlp``, ``line_cell_type`` and ``line_class``; and
+        ``batch_probe_linear_controls`` and ``batch_probe_mlp_controls``, fitted to and measured on
+        controls alone, whose wells every stratified split keeps on one side.
 
         With embeddings, any split: ``cell_type_probe`` (linear, training side to test side)
         and ``line_cell_type_majority``, where training knows more than one cell type.
@@ -160,10 +162,15 @@ def _experiment_probes(train: Arrays, test: Arrays, seed: int) -> dict[str, Any]
         "line_cell_type": cell_type_line(train["cell_type"], known, test["cell_type"], asked),
         "line_class": class_line(train["sirna_id"], known, test["sirna_id"], asked),
     }
-    if np.unique(known).size > 1:
-        rows = (train["embedding"], known, test["embedding"], asked)
-        metrics["batch_probe_linear"] = linear_probe(*rows)
-        metrics["batch_probe_mlp"] = mlp_probe(*rows, seed=seed)
+    for ending, of_train, of_test in (
+        ("", np.full(known.shape, True), np.full(asked.shape, True)),
+        ("_controls", ~_treatment(train), ~_treatment(test)),
+    ):
+        if np.unique(known[of_train]).size > 1 and of_test.any():
+            rows = (train["embedding"][of_train], known[of_train])
+            rows += (test["embedding"][of_test], asked[of_test])
+            metrics[f"batch_probe_linear{ending}"] = linear_probe(*rows)
+            metrics[f"batch_probe_mlp{ending}"] = mlp_probe(*rows, seed=seed)
     return metrics
 
 

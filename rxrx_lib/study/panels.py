@@ -31,6 +31,7 @@ BATCH_COLUMNS = {
     "batch_classification": "experiment: head trained along",
     "batch_probe_linear": "experiment: fresh linear probe",
     "batch_probe_mlp": "experiment: fresh two-layer probe",
+    "batch_probe_linear_controls": "experiment: fresh linear probe, controls, wells apart",
     "cell_type_probe": "cell type: fresh linear probe",
 }
 METRICS = {

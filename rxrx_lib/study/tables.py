@@ -31,6 +31,8 @@ BESIDE_TABLE1: Cells = {
     "wells_stratified_by_well": ("stratified_by_well", "accuracy_wells"),
     "batch_probe_linear": ("stratified_by_site", "batch_probe_linear"),
     "batch_probe_mlp": ("stratified_by_site", "batch_probe_mlp"),
+    "batch_probe_linear_controls": ("stratified_by_site", "batch_probe_linear_controls"),
+    "batch_probe_mlp_controls": ("stratified_by_site", "batch_probe_mlp_controls"),
     "cell_type_probe": ("stratified_by_site", "cell_type_probe"),
     "batch_classification_by_well": ("stratified_by_well", "batch_classification_accuracy"),
     "batch_probe_linear_by_well": ("stratified_by_well", "batch_probe_linear"),

@@ -306,3 +306,16 @@ def test_further_sides_are_scored_by_themselves_and_change_nothing_else() -> Non
     assert metrics.pop("accuracy_val") == pytest.approx(100 * 3 / 4)
     assert metrics.pop("accuracy_id_test") == pytest.approx(100 * 4 / 8)
     assert metrics == score(run)
+
+
+def test_probes_of_controls_are_fitted_to_and_measured_on_controls_alone() -> None:
+    run = stratified_run()
+    kinds = np.array(["treatment", "positive_control", "negative_control"])
+    run["well_type"] = kinds[np.arange(len(run["site_id"])) // 4 % 3]
+    treatment = run["well_type"] == "treatment"
+    draw = np.random.default_rng(1)
+    run["embedding"][treatment] = draw.normal(size=run["embedding"][treatment].shape)
+    metrics = score(run)
+    assert metrics["batch_probe_linear_controls"] == 100.0
+    assert metrics["batch_probe_mlp_controls"] == 100.0
+    assert metrics["batch_probe_linear"] < 90
