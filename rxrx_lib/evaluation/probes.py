@@ -27,7 +27,7 @@ MLP_REGULARISATION = 0.1
 MLP_TOLERANCE = 1e-4
 MLP_PATIENCE = 10
 """The fit has converged when its loss has not fallen by the tolerance for so many epochs."""
-MLP_EPOCHS = 2000
+MLP_EPOCHS = 5000
 
 
 def linear_probe(

@@ -167,10 +167,10 @@ def _experiment_probes(train: Arrays, test: Arrays, seed: int) -> dict[str, Any]
         ("_controls", ~_treatment(train), ~_treatment(test)),
     ):
         if np.unique(known[of_train]).size > 1 and of_test.any():
-            rows = (train["embedding"][of_train], known[of_train])
-            rows += (test["embedding"][of_test], asked[of_test])
-            metrics[f"batch_probe_linear{ending}"] = linear_probe(*rows)
-            metrics[f"batch_probe_mlp{ending}"] = mlp_probe(*rows, seed=seed)
+            fitted = train["embedding"][of_train], known[of_train]
+            measured = test["embedding"][of_test], asked[of_test]
+            metrics[f"batch_probe_linear{ending}"] = linear_probe(*fitted, *measured)
+            metrics[f"batch_probe_mlp{ending}"] = mlp_probe(*fitted, *measured, seed=seed)
     return metrics
 
 

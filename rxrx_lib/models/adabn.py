@@ -122,7 +122,7 @@ class GroupBatchNorm(nn.Module):
                 f"a minibatch of {len(x)} sites is no whole number of groups of {group_size}; "
                 "train with whole groups, or predict under using_statistics."
             )
-        groups = x.split(group_size)
+        groups = torch.split(x, group_size)
         means, variances = self.running_mean.new_zeros(2, len(groups), x.shape[1])
         # momentum 1 makes F.batch_norm write the group's statistics into the rows of the tables
         normalised = [
