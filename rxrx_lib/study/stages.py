@@ -160,6 +160,7 @@ def train(
             seed=spec.seed,
             hardware=hardware,
             peers=work.peers,
+            penalty=METHODS[spec.method].penalty,
             evaluate=evaluate,
             checkpoint_path=run.checkpoint,
             attempts=attempts,
