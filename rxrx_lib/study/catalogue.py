@@ -34,7 +34,7 @@ def negative_controls(profile: Profile) -> list[RunSpec]:
     return specs
 
 
-def test_time_statistics(profile: Profile) -> list[RunSpec]:
+def prediction_statistics(profile: Profile) -> list[RunSpec]:
     """Return the runs of Table 1 whose weights are predicted with in several ways.
 
     AdaBN, whose layers have seen one experiment at a time, and the baseline, whose layers have not;
@@ -50,7 +50,7 @@ def test_time_statistics(profile: Profile) -> list[RunSpec]:
 CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table1": table1,
     "negative_controls": negative_controls,
-    "test_time_statistics": test_time_statistics,
+    "test_time_statistics": prediction_statistics,
 }
 
 
