@@ -11,7 +11,6 @@ import pandas as pd
 from rxrx_lib.evaluation.intervals import Interval, paired_differences, t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.claims import PERCENT, signed
-from rxrx_lib.study.panels import cell_words
 from rxrx_lib.study.profiles import SEPARATED
 from rxrx_lib.study.progress import duration
 from rxrx_lib.study.screens import make_split
@@ -153,6 +152,8 @@ def table(results: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
     sizes
         As :func:`pool_sizes` gives them.
     """
+    from rxrx_lib.study.panels import cell_words  # which loads matplotlib; the ledger needs none
+
     apart = differences(results, "accuracy_treatments")
     by_place = {(cell.row, cell.column): cell for cell in cells(results)}
     rows, before = [], ""
