@@ -163,7 +163,7 @@ def _book(asked: argparse.Namespace) -> int:
 
 
 def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
-    """Return the runs that a command's items, methods and weights name."""
+    """Return the runs that a command's items, methods, weights and ids name."""
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
     profile = _trained(asked.profile)
