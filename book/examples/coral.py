@@ -1,4 +1,4 @@
-"""Deep CORAL between experiments, on top of AdaBN: a method in one file."""
+"""Deep CORAL between experiments, on top of AdaBN, in one file."""
 
 from itertools import combinations
 
@@ -11,19 +11,26 @@ from rxrx_lib.models.network import Outputs
 COEFFICIENT = 1.0
 
 
-def coral(outputs: Outputs, sirna: Tensor, experiment: Tensor, group_size: int) -> Tensor:
-    """Return how far the covariances of experiments' embeddings lie apart, mean over pairs."""
-    names = experiment[::group_size].tolist()  # a group holds sites of one experiment
-    covariances = [torch.cov(group.T) for group in outputs.embedding.split(group_size)]
-    groups = zip(names, covariances, strict=True)
+def coral(
+    outputs: Outputs,
+    sirna: Tensor,
+    experiment: Tensor,
+    group_size: int,
+) -> Tensor:
+    """Return how far the covariances of experiments lie apart."""
+    groups = outputs.embedding.split(group_size)
+    covariances = [torch.cov(group.T) for group in groups]
+    # A group holds sites of one experiment.
+    names = experiment[::group_size].tolist()
     distances = [
-        (mine - theirs).square().sum() / (4 * len(mine) ** 2)
-        for (one, mine), (other, theirs) in combinations(groups, 2)
-        if one != other
+        (covariances[a] - covariances[b]).square().sum()
+        for a, b in combinations(range(len(names)), 2)
+        if names[a] != names[b]
     ]
     if not distances:
         return outputs.embedding.new_zeros(())
-    return COEFFICIENT * torch.stack(distances).mean()
+    size = outputs.embedding.shape[1]
+    return COEFFICIENT * torch.stack(distances).mean() / (4 * size**2)
 
 
 METHOD = Method(
