@@ -21,7 +21,8 @@ from rxrx_lib.data.images import Images
 from rxrx_lib.models.network import build_network
 from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.training.augment import Key, Mix, augment, standardise
-from rxrx_lib.training.fit import backward, build_optimizer
+from rxrx_lib.training.fit import backward
+from rxrx_lib.training.optimizer import build_optimizer
 from rxrx_lib.training.recipe import Recipe
 
 MINIBATCH = 32

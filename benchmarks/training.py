@@ -34,8 +34,9 @@ from rxrx_lib.models.network import Network, build_network
 from rxrx_lib.study.executors import WORKER_ENVIRONMENT
 from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.training.augment import Mix
-from rxrx_lib.training.fit import Targets, backward, build_optimizer, fit
+from rxrx_lib.training.fit import Targets, backward, fit
 from rxrx_lib.training.hardware import Hardware, prepared
+from rxrx_lib.training.optimizer import build_optimizer
 from rxrx_lib.training.predict import predict
 from rxrx_lib.training.recipe import Recipe
 from rxrx_lib.training.sites import Sites

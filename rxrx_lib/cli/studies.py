@@ -39,14 +39,7 @@ def add_study_commands(commands: Commands) -> None:
     run = add_command(commands, "run", _run, "execute the runs of a study that are not done")
     run.set_defaults(stopped=GOES_ON)
     for study in (plan, run):
-        add_profile(study)
-        study.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
-        study.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
-        study.add_argument("--ids", nargs="+", metavar="ID", help="these runs, as plan lists them")
-        study.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
-        study.add_argument(
-            "--weights", type=Path, metavar="FILE", help="torchvision weights to start from"
-        )
+        add_items(study)
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     add_hardware(run)
     run.add_argument(
@@ -71,10 +64,22 @@ def add_study_commands(commands: Commands) -> None:
     book.add_argument("--workers", type=count, metavar="N", help="processes; default: cores")
 
 
+def add_items(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that name runs and their store; :func:`asked_specs` reads them."""
+    add_profile(command)
+    command.add_argument("--only", nargs="+", metavar="ITEM", help="items of the catalogue")
+    command.add_argument("--methods", nargs="+", metavar="METHOD", help="runs of these only")
+    command.add_argument("--ids", nargs="+", metavar="ID", help="these runs, as plan lists them")
+    command.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    command.add_argument(
+        "--weights", type=Path, metavar="FILE", help="torchvision weights to start from"
+    )
+
+
 def _plan(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.runs import open_run
 
-    specs = _specs(asked)
+    specs = asked_specs(asked)
     states = [open_run(asked.runs, spec).state for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         print(f"{spec.id}  {state:<9}  {spec}")
@@ -88,7 +93,7 @@ def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.require import require
     from rxrx_lib.training.hardware import resolve_device
 
-    specs = _specs(asked)
+    specs = asked_specs(asked)
     if not specs:
         raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
     if asked.scheduler is None:  # a cluster has devices of its own
@@ -157,7 +162,8 @@ def _book(asked: argparse.Namespace) -> int:
     return DONE
 
 
-def _specs(asked: argparse.Namespace) -> list[RunSpec]:
+def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
+    """Return the runs that a command's items, methods, weights and ids name."""
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
     profile = _trained(asked.profile)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,15 @@ class Outputs(NamedTuple):
     """Logits of the siRNA classes, (B, K)."""
     experiment: Tensor
     """Logits of the experiments, (B, E)."""
+
+
+Penalty = Callable[[Outputs, Tensor, Tensor, int], Tensor]
+"""A further loss, a scalar: of outputs, siRNAs and experiments (B,) and the sites a group.
+
+The siRNAs are the sites' own; a label that was mixed in plays no part. Experiments are numbered in
+the order of the experiment head. Outputs are float32 at least. What the loss weighs against the
+heads' is its own affair.
+"""
 
 
 class Network(nn.Module):

@@ -34,9 +34,23 @@ def negative_controls(profile: Profile) -> list[RunSpec]:
     return specs
 
 
+def prediction_statistics(profile: Profile) -> list[RunSpec]:
+    """Return the runs of Table 1 whose weights are predicted with in several ways.
+
+    AdaBN, whose layers have seen one experiment at a time, and the baseline, whose layers have not;
+    on the separated split, in every replicate.
+    """
+    return [
+        profile.run(name, SEPARATED, replicate)
+        for replicate in profile.replicates
+        for name in ("adabn", "baseline")
+    ]
+
+
 CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table1": table1,
     "negative_controls": negative_controls,
+    "test_time_statistics": prediction_statistics,
 }
 
 

@@ -122,7 +122,7 @@ def experiment_differences(table: pd.DataFrame, method: str, *, simulated: bool)
             if row and cell_types[row] != cell_types[row - 1]:
                 axis.axhline(row - 0.5, color="#BBBBBB", linewidth=0.8)
             _replicates(axis, row, table.loc[table["experiment"] == name, "difference"], method)
-        _name_rows(axis, names)
+        name_rows(axis, names)
         axis.set_title(f"{METHODS[method].label} minus baseline, batch-separated")
         axis.set_xlabel("percentage points more than the baseline")
         return mark_simulated(figure) if simulated else figure
@@ -166,15 +166,20 @@ def _dots(axis: Axes, panel: Panel) -> None:
     for position in panel.lines.values():
         axis.axvline(position, color="#777777", linewidth=1, linestyle=(0, (4, 3)))
     for row, (method, values) in enumerate(panel.values.items()):
-        interval, colour = t_interval(values), method_style(method)["color"]
-        axis.plot([interval.low, interval.high], [row, row], color=colour, alpha=0.35, lw=5)
-        axis.plot([interval.mean] * 2, [row - 0.28, row + 0.28], color=colour, lw=2.4)
-        _replicates(axis, row, values, method)
-    _name_rows(axis, [wrapped(METHODS[method].label, 18) for method in panel.values])
+        draw_row(axis, row, values, method)
+    name_rows(axis, [wrapped(METHODS[method].label, 18) for method in panel.values])
     if panel.lines:
         axis.set_ylim(top=-1.25)
         label_lines(axis, panel.lines)
     axis.set_title(panel.title)
+
+
+def draw_row(axis: Axes, row: int, values: Sequence[float], method: str) -> None:
+    """Draw a row's replicates in a method's style, their mean and its 95 % t interval."""
+    interval, colour = t_interval(values), method_style(method)["color"]
+    axis.plot([interval.low, interval.high], [row, row], color=colour, alpha=0.35, lw=5)
+    axis.plot([interval.mean] * 2, [row - 0.28, row + 0.28], color=colour, lw=2.4)
+    _replicates(axis, row, values, method)
 
 
 def label_lines(axis: Axes, lines: Mapping[str, float]) -> None:
@@ -220,7 +225,8 @@ def _spread(n: int) -> npt.NDArray[np.float64]:
     return np.linspace(-0.14, 0.14, n) if n > 1 else np.zeros(n)
 
 
-def _name_rows(axis: Axes, names: Sequence[str]) -> None:
+def name_rows(axis: Axes, names: Sequence[str]) -> None:
+    """Name rows 0, 1, … from the top, and leave room for each."""
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from rxrx_lib.study import paper
+from rxrx_lib.study import paper, prediction_statistics
 from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
-from rxrx_lib.study.results import gather
+from rxrx_lib.study.results import gather, gather_predictions
 from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
 
 COLUMNS = (
@@ -64,12 +64,18 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
 
 def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     """Return what the store's runs of one profile give, by place."""
-    results = {item: gather(runs(profile), store) for item, runs in CATALOGUE.items()}
+    results = {
+        item: gather(CATALOGUE[item](profile), store) for item in ("table1", "negative_controls")
+    }
+    ways = gather_predictions(
+        CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
+    )
     found: dict[Place, Cell] = {}
     for item, some in (
         ("table1", table1(results["table1"]).values()),
         ("table1", cells(results["table1"], BESIDE_TABLE1)),
         ("negative_controls", negative_control_cells(results["negative_controls"])),
+        ("test_time_statistics", prediction_statistics.cells(ways)),
     ):
         found.update(_placed(item, some))
     return found

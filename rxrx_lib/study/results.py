@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from rxrx_lib.study import runs
-from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 
 SPLITS = {
     ("separated", "experiment"): "separated",
@@ -45,6 +45,41 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         run = runs.open_run(Path(store), spec)
         if run.done:
             rows.append({**run.metrics(), **_made_by(run.provenance()), **_described(spec)})
+    return pd.DataFrame(rows)
+
+
+def gather_predictions(
+    specs: Sequence[RunSpec], asked: Callable[[RunSpec], Sequence[PredictSpec]], store: str | Path
+) -> pd.DataFrame:
+    """Read the metrics of several ways of predicting with done runs.
+
+    Parameters
+    ----------
+    specs
+        The runs.
+    asked
+        The ways of each; those that the store does not hold are left out.
+    store
+        The run store.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`gather` gives it, but one row a prediction, with its ``statistics``;
+        ``seconds``, ``code``, ``hardware`` and ``date`` are of the prediction, where it was made
+        after the run.
+    """
+    rows = []
+    for spec in specs:
+        run = runs.open_run(Path(store), spec)
+        for way in asked(spec) if run.done else ():
+            folder = run.stored_prediction(way)
+            if folder is not None:
+                later = folder / "provenance.json"
+                source = runs.read_json(later) if later.exists() else run.provenance()
+                metrics = runs.read_json(folder / "metrics.json")
+                described = {**_described(spec), "statistics": way.statistics}
+                rows.append({**metrics, **_made_by(source), **described})
     return pd.DataFrame(rows)
 
 

@@ -3,7 +3,8 @@
     runs/<id>/spec.json            what was asked; written first
               checkpoint.pt        while training
               failure.json         why the last try failed; removed by success
-              predictions/<hash>/  predictions.npz and metrics.json, one folder a PredictSpec
+              predictions/<hash>/  predictions.npz and metrics.json, one folder a PredictSpec;
+                                   provenance.json too, if made after the run was done
               result/              metrics.json, history.csv, provenance.json, weights.pt
 
 ``result`` appears last, by one rename: a run is done if it exists. Running twice is harmless, one
@@ -12,6 +13,7 @@ after the other and at once: the first to finish gives the result, and the other
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -92,6 +94,16 @@ class Run:
         """Return the folder of one way of predicting."""
         return self.predictions / identity(asked)
 
+    def stored_prediction(self, asked: PredictSpec) -> Path | None:
+        """Return the folder that answers what is asked, if there is one.
+
+        One with embeddings answers as well, except for ``minibatch``: there the training sites,
+        which are predicted with the others, change what these are normalised by.
+        """
+        whole = dataclasses.replace(asked, embeddings=True)
+        ways = (asked,) if asked.statistics == "minibatch" else (asked, whole)
+        return next((self.prediction(way) for way in ways if self.prediction(way).is_dir()), None)
+
 
 def open_run(root: Path, spec: RunSpec) -> Run:
     """Return the run's folder, whether it exists or not.
@@ -132,7 +144,7 @@ def tidy(run: Run) -> None:
     A checkpoint that another process is still writing beside a result is removed as well; that
     process finds the run done.
     """
-    for attempt in run.path.glob(".attempt-*"):
+    for attempt in (*run.path.glob(".attempt-*"), *run.predictions.glob(".attempt-*")):
         with suppress(FileNotFoundError):
             if time.time() - attempt.stat().st_mtime > OLD_ATTEMPT:
                 shutil.rmtree(attempt, ignore_errors=True)

@@ -17,6 +17,7 @@ from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
 from rxrx_lib.models.architectures import SIBLINGS, check_backbone, check_picture_size
 from rxrx_lib.models.methods import METHODS
+from rxrx_lib.training.pools import require_known
 from rxrx_lib.training.recipe import Recipe
 
 ID_DIGITS = 16
@@ -188,10 +189,13 @@ class PredictSpec:
     """One way of predicting with a trained run."""
 
     statistics: str
-    """What the network normalises by: ``training``, ``experiment`` or ``experiment_exact``, as
-    :func:`rxrx_lib.training.predict.predict` says."""
+    """What the network normalises by: a key of :data:`rxrx_lib.training.pools.STATISTICS`."""
     embeddings: bool = True
-    """Whether embeddings are kept."""
+    """Whether embeddings are kept; then the training sites are predicted as well."""
+
+    def __post_init__(self) -> None:
+        """Check the word."""
+        require_known(self.statistics)
 
 
 def identity(settings: Any) -> str:

@@ -160,6 +160,7 @@ def train(
             seed=spec.seed,
             hardware=hardware,
             peers=work.peers,
+            penalty=METHODS[spec.method].penalty,
             evaluate=evaluate,
             checkpoint_path=run.checkpoint,
             attempts=attempts,
@@ -239,7 +240,7 @@ def predicted(network: Network, work: Work, asked: PredictSpec) -> dict[str, npt
 def predict_and_score(
     network: Network, work: Work, asked: PredictSpec, run: runs.Run
 ) -> dict[str, Any]:
-    """Write predictions.npz, and metrics that are computed from that file alone.
+    """Write predictions and metrics of weights that are just trained.
 
     Predictions that lie there already are those of other weights, or of a try that was killed
     before its result: they make room, unless somebody else has finished the run meanwhile. Of
@@ -251,13 +252,19 @@ def predict_and_score(
     def write(folder: Path) -> None:
         inside = folder / run.prediction(asked).name
         inside.mkdir()
-        np.savez(inside / "predictions.npz", allow_pickle=False, **predictions)
-        with np.load(inside / "predictions.npz") as stored:
-            metrics.update(score(dict(stored)))
-        runs.write_json(inside / "metrics.json", metrics)
+        metrics.update(write_predictions(inside, predictions))
 
     if work.peers.first:
         runs.commit_folder(run.predictions, write, replaces=lambda: not run.done)
+    return metrics
+
+
+def write_predictions(folder: Path, predictions: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Write predictions.npz, and metrics that are computed from that file alone; return these."""
+    np.savez(folder / "predictions.npz", allow_pickle=False, **predictions)
+    with np.load(folder / "predictions.npz") as stored:
+        metrics = score(dict(stored))
+    runs.write_json(folder / "metrics.json", metrics)
     return metrics
 
 

@@ -21,14 +21,15 @@ from rxrx_lib.data.loader import of_rank
 from rxrx_lib.data.randomness import generator
 from rxrx_lib.models.adabn import part_of_a_step
 from rxrx_lib.models.gradient_reversal import ganin_schedule
-from rxrx_lib.models.network import Network, Outputs
+from rxrx_lib.models.network import Network, Outputs, Penalty
 from rxrx_lib.training import distributed
 from rxrx_lib.training.attempts import Attempts
 from rxrx_lib.training.augment import Key, Mix, augment, mixed_cross_entropy
 from rxrx_lib.training.hardware import Hardware, memory_explained, passes_of_a_step, peak_memory
+from rxrx_lib.training.optimizer import build_optimizer, set_learning_rate
 from rxrx_lib.training.peers import ALONE, Peers
 from rxrx_lib.training.progress import EpochRecord, LossNotFinite, Saver
-from rxrx_lib.training.recipe import Recipe, learning_rate
+from rxrx_lib.training.recipe import Recipe
 from rxrx_lib.training.sites import Sites
 
 Plan = Callable[[int], npt.NDArray[np.int64]]
@@ -52,6 +53,7 @@ def fit(
     seed: int,
     hardware: Hardware,
     peers: Peers = ALONE,
+    penalty: Penalty | None = None,
     evaluate: Callable[[int], float] = lambda epoch: math.nan,
     checkpoint_path: Path | None = None,
     attempts: Attempts | None = None,
@@ -76,6 +78,8 @@ def fit(
         What changes the weights by rounding at most.
     peers
         The processes that share each minibatch; a process takes its groups of every step.
+    penalty
+        A further loss; see :func:`backward`. The history holds the heads' losses alone.
     evaluate
         Called in every process after each epoch, with its number; returns the test accuracy for
         the history, or nan. It leaves the weights as they are.
@@ -122,7 +126,7 @@ def fit(
                     x, mix = augmented(x, recipe, key, peers)
                     classes = classes_of(targets, rows, sites.device)
                     optimizer.zero_grad(set_to_none=True)
-                    losses = backward(model, x, classes, mix, recipe, reversal, passes)
+                    losses = backward(model, x, classes, mix, recipe, reversal, passes, penalty)
                     means = distributed.mean(losses.mean(1), peers).tolist()
                     require_finite(means, losses, rows, now.epoch, now.step)
                     optimizer.step()
@@ -146,6 +150,7 @@ def backward(
     recipe: Recipe,
     reversal: float,
     passes: int,
+    penalty: Penalty | None = None,
 ) -> Tensor:
     """Add the gradient of the minibatch's mean loss to the weights'.
 
@@ -164,11 +169,16 @@ def backward(
     passes
         In so many parts of whole groups the sites go through the network. As groups are normalised
         each for itself, the gradient is the same up to the order of adding.
+    penalty
+        Added to the heads' loss, as it is. It is asked once a pass, in every process, for the
+        groups of that part alone, and the mean over parts counts: what it compares across groups
+        then depends on how the minibatch is shared.
 
     Returns
     -------
     Tensor
-        The two heads' losses of each site, before the heads are weighted, (2, B).
+        The two heads' losses of each site, before the heads are weighted, (2, B); nan where the
+        penalty is no number.
     """
     losses = []
     for part, at in enumerate(torch.arange(len(x), device=x.device).chunk(passes)):
@@ -182,6 +192,12 @@ def backward(
                 outputs = model(x[here], reversal)
             both = head_losses(outputs, classes, mix, here)
             weighted = both[0].mean() + recipe.experiment_loss_weight * both[1].mean()
+            if penalty is not None:
+                full = Outputs._make(each.to(both.dtype) for each in outputs)  # bf16 is too coarse
+                sirna, experiment = (each[here] for each in classes)
+                further = penalty(full, sirna, experiment, recipe.group_size)
+                weighted = weighted + further
+                both = both + 0 * further.detach()  # nan says that the step must not be taken
             torch.autograd.backward(weighted / passes)
         losses.append(both.detach())
     return torch.cat(losses, dim=1)
@@ -222,35 +238,6 @@ def reversal_strength(recipe: Recipe, progress: float) -> float:
     """Return the reversed gradient's coefficient after a share of the training, 0 to 1."""
     faded_in = ganin_schedule(progress) if recipe.reversal_schedule == "ganin" else 1.0
     return recipe.reversal_coefficient * faded_in
-
-
-def build_optimizer(network: nn.Module, recipe: Recipe, *, fused: bool) -> torch.optim.SGD:
-    """SGD with momentum; weight decay on weights of two or more axes only."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    free = [p for p in network.parameters() if p.ndim <= 1]
-    return torch.optim.SGD(
-        [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        fused=fused,
-    )
-
-
-def set_learning_rate(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, done: int, steps: int
-) -> None:
-    """Set the rate for the step after ``done`` steps, of ``steps`` an epoch."""
-    rate = learning_rate(
-        done,
-        steps=recipe.epochs * steps,
-        warmup_steps=recipe.warmup_epochs * steps,
-        peak=recipe.learning_rate,
-    )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 def require_finite(

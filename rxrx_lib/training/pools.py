@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rows = npt.NDArray[np.int64]
 
@@ -113,6 +115,18 @@ def require_one_experiment(pool: Pool, experiments: npt.NDArray[np.str_]) -> Non
         )
 
 
+def require_known(statistics: str) -> None:
+    """Make sure that this is a key of :data:`STATISTICS`.
+
+    Raises
+    ------
+    ValueError
+        If it is not; the sentence lists those there are.
+    """
+    if statistics not in STATISTICS:
+        raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
+
+
 def require_statistics(table: pd.DataFrame, statistics: str) -> None:
     """Make sure, before hours of training, that its network can predict in this way.
 
@@ -127,8 +141,7 @@ def require_statistics(table: pd.DataFrame, statistics: str) -> None:
     UserWarning
         If they are fewer than :data:`FEWEST_SITES` somewhere.
     """
-    if statistics not in STATISTICS:
-        raise ValueError(f"statistics is {statistics!r}; choose one of {', '.join(STATISTICS)}.")
+    require_known(statistics)
     if statistics in ("training", "minibatch"):
         return
     everything = np.arange(len(table))

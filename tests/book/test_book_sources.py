@@ -21,6 +21,7 @@ GENERATED = {
     "chapters/simulator",
     "chapters/table1",
     "chapters/negative_controls",
+    "chapters/test_time_statistics",
     "chapters/embeddings",
     "chapters/screen",
     "chapters/batch_effect",

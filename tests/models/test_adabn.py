@@ -19,6 +19,7 @@ from rxrx_lib.models.adabn import (
     pooled,
     using_statistics,
 )
+from rxrx_lib.models.exact_statistics import exact_experiment_statistics
 from rxrx_lib.models.network import Network, build_network
 
 SHAPES = [(12, 3), (12, 3, 4, 5)]
@@ -259,3 +260,30 @@ def test_statistics_of_other_layers_are_refused_and_nothing_is_set(change: str) 
         pass
     layers = [m for m in network.modules() if isinstance(m, GroupBatchNorm)]
     assert all(layer.given is None for layer in layers)
+
+
+@pytest.mark.parametrize("measure", ["one pass", "exact"])
+def test_statistics_and_predictions_do_not_hang_on_a_parents_mode(measure: str) -> None:
+    """A parent's .train() or .eval() reaches its children, and must not reach AdaBN."""
+    network = small_network()
+    parent = nn.Sequential(nn.Identity(), network)
+    groups, some = torch.split(draw(9, 6, 16, 16), 3), draw(3, 6, 16, 16, seed=5)
+
+    def statistics_and_outputs(before: bool, inside: bool) -> list[Tensor]:
+        parent.train(before)
+        if measure == "exact":
+            found = exact_experiment_statistics(parent, lambda: groups)
+        else:
+            found = experiment_statistics(parent, groups)
+        with using_statistics(parent, found):
+            parent.train(inside)
+            outputs = parent(some)
+        return [*(value for layer in found.values() for value in layer), *outputs]
+
+    first, *others = [
+        statistics_and_outputs(before, inside)
+        for before in (True, False)
+        for inside in (True, False)
+    ]
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))

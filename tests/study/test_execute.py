@@ -289,7 +289,7 @@ def test_of_two_processes_at_one_run_the_slower_one_ends_quietly(
 def test_weights_that_are_trained_again_get_predictions_and_metrics_of_their_own(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rxrx_lib.training import fit
+    from rxrx_lib.training import optimizer
 
     def predictions() -> np.ndarray:
         folder = run.prediction(PredictSpec(statistics="training"))
@@ -307,7 +307,7 @@ def test_weights_that_are_trained_again_get_predictions_and_metrics_of_their_own
         run.prediction(PredictSpec(statistics="experiment")),
     )
     shutil.rmtree(run.result)
-    monkeypatch.setattr(fit, "learning_rate", lambda *step, **settings: 1e-6)
+    monkeypatch.setattr(optimizer, "learning_rate", lambda *step, **settings: 1e-6)
     run_one(spec, runtime)
     assert not np.allclose(before, predictions())
     assert len(list(run.predictions.iterdir())) == 1  # those of the old weights are gone

@@ -20,8 +20,9 @@ from rxrx_lib.data.loader import shuffled
 from rxrx_lib.models.network import Network
 from rxrx_lib.training import checkpoint
 from rxrx_lib.training.augment import standardise
-from rxrx_lib.training.fit import Targets, build_optimizer, reversal_strength
+from rxrx_lib.training.fit import Targets, reversal_strength
 from rxrx_lib.training.hardware import prepared
+from rxrx_lib.training.optimizer import build_optimizer
 from rxrx_lib.training.progress import LossNotFinite, NotFinite
 from tests.training.tiny import (
     CLASSES,
@@ -82,8 +83,8 @@ def test_two_optimizer_steps_follow_sgds_formula_and_decay_weights_of_two_axes_o
         for name, parameter in model.named_parameters():
             gradient = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
             parameter.grad = gradient
-            penalty = 0.05 * expected[name] if name == "0.weight" else 0.0
-            velocity[name] = 0.8 * velocity[name] + gradient + penalty
+            decay = 0.05 * expected[name] if name == "0.weight" else 0.0
+            velocity[name] = 0.8 * velocity[name] + gradient + decay
             expected[name] = expected[name] - 0.1 * velocity[name]
         optimizer.step()
     for name, parameter in model.named_parameters():
