@@ -10,12 +10,15 @@ import pytest
 import torch
 from torchvision.models import DenseNet
 
-from rxrx_lib.data.normalization import NORMALIZATIONS
+from rxrx_lib.data.normalization import NORMALIZATIONS, Statistics
 from rxrx_lib.models.methods import METHODS, paper_network
 from rxrx_lib.models.network import Network
 from rxrx_lib.study import runs, stages
 from rxrx_lib.study.screens import Screen, make_split, open_screen
 from rxrx_lib.study.spec import NetworkSpec, RunSpec
+from rxrx_lib.training.attempts import Attempts
+from rxrx_lib.training.hardware import Hardware
+from rxrx_lib.training.progress import LossNotFinite
 from tests.study.tiny import BY_SITE, BY_WELL, NETWORK, RELEASE, SEPARATED, run_spec
 
 
@@ -201,3 +204,43 @@ def test_the_experiment_head_is_as_the_spec_says(screen: Screen) -> None:
     network = dataclasses.replace(NETWORK, head_layers=2, head_width=5)
     head = stages.build(METHODS["baseline"], run_spec(network=network), screen).experiment_head
     assert [layer.out_features for layer in head[::2]] == [5, 5, 51]
+
+
+def test_a_tested_class_without_a_training_site_is_refused_by_name(screen: Screen) -> None:
+    spec = run_spec()
+    split = make_split(screen.table, spec.split)
+    table = screen.table.copy()
+    table.loc[split.test[:3], "sirna_id"] = 77
+    assert 77 not in set(table["sirna_id"].iloc[split.train])
+    with pytest.raises(ValueError, match="sirna_id 77 is tested in the split separated and has no"):
+        stages.require_trainable(METHODS["baseline"], spec, screen._replace(table=table), split)
+
+
+def test_an_experiment_that_does_not_fill_a_group_is_refused_before_training(
+    screen: Screen,
+) -> None:
+    spec = run_spec("adabn", group_size=500, groups=1)
+    split = make_split(screen.table, spec.split)
+    with pytest.raises(ValueError, match=r"experiment \S+ has \d+ training sites; .* 500"):
+        stages.require_trainable(METHODS["adabn"], spec, screen, split)
+
+
+def test_a_loss_that_is_nan_is_told_with_the_names_of_its_sites(
+    screen: Screen, tmp_path: Path
+) -> None:
+    spec = run_spec()
+    split = make_split(screen.table, spec.split)
+    plan = stages.minibatch_plan(METHODS["baseline"], spec, screen, split)
+    bad = plan(0)[1, 0]  # a group of the second step
+    mean, std = np.zeros((len(screen.table), 6)), np.ones((len(screen.table), 6))
+    mean[bad[0]] = np.nan
+    screen = screen._replace(pixel_statistics=Statistics(mean=mean, std=std))
+    hardware, run = Hardware(device="cpu"), runs.open_run(tmp_path, spec)
+    work = stages.Work(spec, screen, split, stages.sites(spec, screen, hardware))
+    network = stages.build(METHODS["baseline"], spec, screen)
+    with pytest.raises(LossNotFinite, match=r"epoch 0, step 1 .*There: ") as told:
+        stages.train(network, work, hardware, run, Attempts({}))
+    names = set(screen.table["site_id"].iloc[bad])
+    listed = str(told.value).partition("There: ")[2].partition(" and ")[0].split(", ")
+    assert set(listed) <= names
+    assert len(listed) == 5
