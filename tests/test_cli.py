@@ -202,6 +202,7 @@ def test_simulate_pack_check_and_splits_go_together(
     ]
     assert "wilds_official is not written: dataset marks no test experiment" in out
     assert "few_experiments_HUVEC is not written: n is 3; expected 1 to 1" in out
+    assert "held_out_training is not written: dataset marks no cell type's second" in out
 
 
 def test_pack_makes_a_small_copy_that_stands_by_itself(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from rxrx_lib.models.methods import METHODS, method
+from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
 
@@ -39,6 +40,9 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "negative_controls": negative_controls,
 }
 
+ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}
+"""Items that no page needs: they run where they are named, and not with all others."""
+
 
 def runs_for(
     items: Iterable[str], profile: Profile, methods: Collection[str] | None = None
@@ -48,7 +52,7 @@ def runs_for(
     Parameters
     ----------
     items
-        Keys of :data:`CATALOGUE`.
+        Keys of :data:`CATALOGUE` or :data:`ON_REQUEST`.
     profile
         The size of the study.
     methods
@@ -61,10 +65,11 @@ def runs_for(
         that are.
     """
     wanted = {method(name).name for name in (METHODS if methods is None else methods)}
+    known = CATALOGUE | ON_REQUEST
     specs: dict[str, RunSpec] = {}
     for item in items:
-        if item not in CATALOGUE:
-            raise ValueError(f"item is {item!r}; choose one of {', '.join(CATALOGUE)}.")
-        some = CATALOGUE[item](profile)
+        if item not in known:
+            raise ValueError(f"item is {item!r}; choose one of {', '.join(known)}.")
+        some = known[item](profile)
         specs.update((spec.id, spec) for spec in some if spec.method in wanted)
     return list(specs.values())
