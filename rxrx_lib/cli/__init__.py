@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rxrx_lib.cli.arguments import FAULT, INTERRUPTED, USAGE, UsageError
+from rxrx_lib.cli.choosing import add_choose_command
 from rxrx_lib.cli.screens import add_screen_commands
 from rxrx_lib.cli.studies import add_study_commands
 
@@ -42,4 +43,5 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_screen_commands(commands)
     add_study_commands(commands)
+    add_choose_command(commands)
     return top

@@ -111,7 +111,7 @@ def _run(asked: argparse.Namespace) -> int:
 def _report(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.ledger import ledger, written
 
-    print(written(ledger(asked.runs, _trained(asked.profile)), asked.format), end="")
+    print(written(ledger(asked.runs, trained(asked.profile)), asked.format), end="")
     return DONE
 
 
@@ -133,7 +133,7 @@ def _book(asked: argparse.Namespace) -> int:
 def _specs(asked: argparse.Namespace) -> list[RunSpec]:
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
-    profile = _trained(asked.profile)
+    profile = trained(asked.profile)
     specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
     return specs if asked.weights is None else _starting_from(asked.weights, specs)
 
@@ -154,7 +154,7 @@ def _starting_from(weights: Path, specs: list[RunSpec]) -> list[RunSpec]:
     ]
 
 
-def _trained(name: str) -> Profile:
+def trained(name: str) -> Profile:
     """Return the profile of that name; one that has no runs is wrong usage."""
     profile = known_profile(name)
     if not profile.replicates:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from rxrx_lib.models.methods import METHODS, method
 from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
+from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
 from rxrx_lib.study.spec import RunSpec
 
 
@@ -35,9 +36,27 @@ def negative_controls(profile: Profile) -> list[RunSpec]:
     return specs
 
 
+def reversal_tradeoff(profile: Profile) -> list[RunSpec]:
+    """Return runs over reversal coefficients: held-out accuracy, and what tells the experiment.
+
+    The methods without reversal are the coefficient 0.
+    """
+    return [
+        with_coefficient(profile.run(name, split, replicate), coefficient)
+        for replicate in profile.replicates[: profile.curve_replicates]
+        for split in (profile.held_out_training(replicate), BY_SITE)
+        for reversing, plain in CURVES.items()
+        for name, coefficient in (
+            (plain, None),
+            *((reversing, each) for each in profile.reversal_coefficients),
+        )
+    ]
+
+
 CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table1": table1,
     "negative_controls": negative_controls,
+    "reversal_tradeoff": reversal_tradeoff,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rxrx_lib.evaluation.intervals import paired_differences, t_interval
+from rxrx_lib.evaluation.intervals import paired_differences
 from rxrx_lib.models.methods import METHODS, Method, method
 from rxrx_lib.study.profiles import Profile, Replicate
-from rxrx_lib.study.spec import RunSpec, SplitSpec
+from rxrx_lib.study.spec import RunSpec
 
 Setting = Mapping[str, float]
 """Field of the recipe to its value."""
@@ -54,7 +54,7 @@ class Candidate:
     @property
     def words(self) -> str:
         """Name the setting."""
-        return ", ".join(f"{name} = {value:g}" for name, value in self.setting.items())
+        return setting_words(self.setting)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,11 @@ class Choice:
 def settings(of: Method) -> tuple[Setting, ...]:
     """Return the candidates of a method: as many as every other method has."""
     return REVERSING if of.reverses else PLAIN
+
+
+def setting_words(setting: Setting) -> str:
+    """Name a setting."""
+    return ", ".join(f"{name} = {value:g}" for name, value in setting.items())
 
 
 def development_replicates(profile: Profile) -> tuple[Replicate, ...]:
@@ -104,10 +109,10 @@ def candidates(profile: Profile, methods: Collection[str] | None = None) -> list
             recipe = dataclasses.replace(profile.recipe, **setting)  # type: ignore[arg-type]
             specs = tuple(
                 dataclasses.replace(
-                    profile.run(name, SplitSpec(name="held_out_training", seed=number), replicate),
+                    profile.run(name, profile.held_out_training(replicate), replicate),
                     recipe=recipe,
                 )
-                for number, replicate in enumerate(development_replicates(profile))
+                for replicate in development_replicates(profile)
             )
             same = recipe == profile.recipe
             found.append(Candidate(method=name, setting=setting, recipe=same, specs=specs))
@@ -158,21 +163,3 @@ def gain(choice: Choice) -> dict[str, float] | None:
         return {str(number): value for number, value in enumerate(choice.accuracy[at])}
 
     return paired_differences(named(choice.best), named(known[0]))
-
-
-def verdict(choice: Choice) -> str:
-    """Say whether the profile's recipe is the best of the candidates, or how far off it is."""
-    label, best = METHODS[choice.tried[0].method].label, choice.tried[choice.best]
-    if best.recipe:
-        return f"{label}: the profile's recipe is the best of {len(choice.tried)} candidates."
-    begin = f"{label}: the best of {len(choice.tried)} candidates is {best.words}"
-    paired = gain(choice)
-    if paired is None:
-        return f"{begin}; the profile's recipe is none of them."
-    found = t_interval(list(paired.values()))
-    more = f"{found.mean:+.1f} points over the profile's recipe"
-    if found.n < 2:
-        return f"{begin}: {more}, from one replicate."
-    spread = f"95 % interval {found.low:+.1f} to {found.high:+.1f}, {found.n} replicates"
-    told = "beyond" if found.low > 0 else "not beyond"
-    return f"{begin}: {more} ({spread}), {told} what replicates differ by."

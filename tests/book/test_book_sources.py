@@ -21,6 +21,7 @@ GENERATED = {
     "chapters/simulator",
     "chapters/table1",
     "chapters/negative_controls",
+    "chapters/reversal_tradeoff",
     "chapters/embeddings",
     "chapters/screen",
     "chapters/batch_effect",
