@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ def tradeoff_panels(
         for axis, (reading, label) in zip(axes, READINGS.items(), strict=True):
             for method, points in curves.items():
                 _curve(axis, method, reading, points)
+            axis.set_xlim(0, _end(curves, *READINGS))
+            axis.set_ylim(0, _end(curves, ACCURACY))
             _reference(axis, lines)
             axis.set_title(f"Experiment read by the {label}".replace("the fresh", "a fresh"))
             axis.set_ylabel("accuracy, held-out, percent")
@@ -42,6 +45,18 @@ def tradeoff_panels(
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8.5)
         return mark_simulated(figure) if simulated else figure
+
+
+def _end(curves: Mapping[str, Sequence[Point]], *quantities: str) -> float:
+    """Return where an axis from zero ends, with room for the last label."""
+    values = [
+        value
+        for points in curves.values()
+        for point in points
+        for quantity in quantities
+        for value in point.values[quantity].values()
+    ]
+    return min(100.0, 10.0 * math.ceil((max(values, default=90.0) + 6) / 10))
 
 
 def _curve(axis: Axes, method: str, reading: str, points: Sequence[Point]) -> None:
@@ -74,8 +89,6 @@ def _curve(axis: Axes, method: str, reading: str, points: Sequence[Point]) -> No
 
 def _reference(axis: Axes, lines: Mapping[str, float]) -> None:
     """Draw what constant answers reach: upright lines for experiments, a level one for siRNAs."""
-    axis.set_xlim(0, 100)
-    axis.set_ylim(0, 100)
     upright = {name: lines[name] for name in ("1/E", "cell type") if name in lines}
     dashes: dict[str, Any] = {"color": "#777777", "linewidth": 1, "linestyle": (0, (4, 3))}
     for position in upright.values():
