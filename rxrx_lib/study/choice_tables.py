@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from rxrx_lib.evaluation.intervals import t_interval
+from rxrx_lib.evaluation.intervals import Interval, t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.choosing import (
     Choice,
@@ -15,7 +15,7 @@ from rxrx_lib.study.choosing import (
     gain,
     settings,
 )
-from rxrx_lib.study.claims import PERCENT, signed
+from rxrx_lib.study.claims import PERCENT, signed, unsigned
 from rxrx_lib.study.pages import data_badge, markdown_rows, screen_description
 from rxrx_lib.study.panels import PLUS_MINUS
 from rxrx_lib.study.profiles import Profile
@@ -35,7 +35,7 @@ def choice_report(profile: Profile, choices: Mapping[str, Choice], results: pd.D
         Of all their runs, as :func:`rxrx_lib.study.results.gather` gives them.
     """
     chosen_by = dataclasses.replace(profile, replicates=development_replicates(profile))
-    replicates = ", ".join(map(str, chosen_by.replicates))
+    replicates = "; ".join(map(str, chosen_by.replicates))
     lines = [
         f"{data_badge(profile)}, profile {profile.name}: {screen_description(chosen_by)}. "
         f"Replicates: {replicates}.",
@@ -45,8 +45,10 @@ def choice_report(profile: Profile, choices: Mapping[str, Choice], results: pd.D
         )
         + ".",
         "Accuracy on held-out training experiments, in percent: mean ± half of its 95 % t "
-        "interval. Experiments cannot be named where whole ones are held out, so there is no "
-        "batch classification accuracy here: the item reversal_tradeoff has it.",
+        "interval. Replicates differ in how hard they are, so compare within them: minus recipe is "
+        "the mean of paired differences from the profile's recipe, ± likewise.",
+        "Experiments cannot be named where whole ones are held out: batch classification accuracy "
+        "is in the item reversal_tradeoff.",
         "",
         *markdown_rows(choice_table(choices)),
         "",
@@ -79,9 +81,10 @@ def choice_table(choices: Mapping[str, Choice]) -> pd.DataFrame:
                 {
                     "method": METHODS[method].label,
                     "setting": each.words,
-                    "accuracy": _words(choice.accuracy[at]),
-                    "treatments": _words(choice.treatments[at]),
-                    "": ", ".join(marks),
+                    "accuracy": _words(t_interval(choice.accuracy[at])),
+                    "minus recipe": _words(gain(choice, at), signed),
+                    "treatments": _words(t_interval(choice.treatments[at])),
+                    "note": ", ".join(marks),
                 }
             )
     return pd.DataFrame(rows)
@@ -93,10 +96,9 @@ def verdict(choice: Choice) -> str:
     if best.recipe:
         return f"{label}: the profile's recipe is the best of {len(choice.tried)} candidates."
     begin = f"{label}: the best of {len(choice.tried)} candidates is {best.words}"
-    paired = gain(choice)
-    if paired is None:
+    found = gain(choice, choice.best)
+    if found is None:
         return f"{begin}; the profile's recipe is none of them."
-    found = t_interval(list(paired.values()))
     more = f"{signed(found.mean)} points over the profile's recipe"
     if found.n < 2:
         return f"{begin}: {more}, from one replicate, which says nothing of its own spread."
@@ -116,8 +118,10 @@ def _marks(choice: Choice, at: int) -> tuple[tuple[str, bool], ...]:
     return ("best", at == choice.best), ("recipe", choice.tried[at].recipe)
 
 
-def _words(values: Sequence[float]) -> str:
-    found = t_interval(list(values))
-    return f"{found.mean:.1f}" + (
-        "" if found.n < 2 else f"{PLUS_MINUS}{found.high - found.mean:.1f}"
-    )
+def _words(found: Interval | None, word: Callable[[float], str] = unsigned) -> str:
+    """Write a mean ± half of its interval, where there is one."""
+    if found is None:
+        return ""
+    if found.n < 2:
+        return word(found.mean)
+    return f"{word(found.mean)}{PLUS_MINUS}{found.high - found.mean:.1f}"

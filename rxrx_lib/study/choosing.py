@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rxrx_lib.evaluation.intervals import paired_differences
+from rxrx_lib.evaluation.intervals import Interval, t_interval
 from rxrx_lib.models.methods import METHODS, Method, method
 from rxrx_lib.study.profiles import Profile, Replicate
 from rxrx_lib.study.spec import RunSpec
@@ -150,16 +150,13 @@ def choices(tried: Sequence[Candidate], results: pd.DataFrame) -> dict[str, Choi
     return found
 
 
-def gain(choice: Choice) -> dict[str, float] | None:
-    """Return the best candidate's paired differences from the profile's recipe, by replicate.
+def gain(choice: Choice, at: int) -> Interval | None:
+    """Return a candidate's paired difference from the profile's recipe, with its t interval.
 
     None where the recipe is not among the candidates.
     """
-    known = [at for at, each in enumerate(choice.tried) if each.recipe]
+    known = [place for place, each in enumerate(choice.tried) if each.recipe]
     if not known:
         return None
-
-    def named(at: int) -> dict[str, float]:
-        return {str(number): value for number, value in enumerate(choice.accuracy[at])}
-
-    return paired_differences(named(choice.best), named(known[0]))
+    pairs = zip(choice.accuracy[at], choice.accuracy[known[0]], strict=True)
+    return t_interval([tried - recipe for tried, recipe in pairs])

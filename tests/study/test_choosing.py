@@ -111,7 +111,9 @@ def accuracies(best: int, of_best: list[float]) -> list[list[float]]:
 def test_the_best_has_the_highest_mean_and_is_compared_with_the_recipe_within_replicates() -> None:
     choice = made("baseline", accuracies(3, [41.0, 43.0, 45.5]))
     assert choice.best == 3
-    assert gain(choice) == {"0": 1.0, "1": 1.0, "2": 1.5}
+    found = gain(choice, 3)
+    assert found is not None
+    assert (found.mean, found.n) == (pytest.approx(7 / 6), 3)
     words = verdict(choice)
     assert "the best of 6 candidates is weight_decay = 1e-05, mixing_alpha = 0.3" in words
     # mean 7/6, standard deviation sqrt(1/12), t quantile 4.303 over three replicates
@@ -134,7 +136,7 @@ def test_a_recipe_that_is_no_candidate_is_said_to_be_none() -> None:
     choice = made("baseline", accuracies(3, [50.0, 50.0, 50.0]))
     strange = tuple(dataclasses.replace(each, recipe=False) for each in choice.tried)
     choice = dataclasses.replace(choice, tried=strange)
-    assert gain(choice) is None
+    assert gain(choice, 3) is None
     assert verdict(choice).endswith("; the profile's recipe is none of them.")
 
 
@@ -154,7 +156,9 @@ def test_results_are_found_by_the_runs_own_names() -> None:
 def test_the_table_marks_one_best_and_one_recipe_a_method_and_gives_mean_and_interval() -> None:
     table = choice_table({"baseline": made("baseline", accuracies(3, [41.0, 43.0, 45.5]))})
     assert len(table) == 6
-    assert list(table[""]) == ["", "recipe", "", "best", "", ""]
+    assert list(table["note"]) == ["", "recipe", "", "best", "", ""]
+    assert table["minus recipe"][RECIPE] == "+0.0\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.0"
+    assert table["minus recipe"][3] == "+1.2\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.7"
     assert table["accuracy"][RECIPE] == "42.0\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}5.0"
 
 
