@@ -9,12 +9,15 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.figures import WIDTH, figure_style, label_lines, mark_simulated, method_style
 from rxrx_lib.study.reversal_tradeoff import READINGS, Point
 
 ACCURACY = "accuracy_held_out"
+NEAR = 0.07
+"""Share of an axis that two labels need."""
 
 
 def tradeoff_panels(
@@ -38,6 +41,8 @@ def tradeoff_panels(
                 _curve(axis, method, reading, points)
             axis.set_xlim(0, _end(curves, *READINGS))
             axis.set_ylim(0, _end(curves, ACCURACY))
+            for method, points in curves.items():
+                _name_coefficients(axis, method, reading, points)
             _reference(axis, lines)
             axis.set_title(f"Experiment read by the {label}".replace("the fresh", "a fresh"))
             axis.set_ylabel("accuracy, held-out, percent")
@@ -77,14 +82,38 @@ def _curve(axis: Axes, method: str, reading: str, points: Sequence[Point]) -> No
             )
         if point.coefficient == 0:  # the method without reversal
             axis.plot([across], [up], marker=style["marker"], color="white", markersize=2.5)
+
+
+def _name_coefficients(axis: Axes, method: str, reading: str, points: Sequence[Point]) -> None:
+    """Write the coefficients beside the points; neighbours too close for two labels share one."""
+    for some in _close_together(points, reading, axis.get_xlim()[1], axis.get_ylim()[1]):
+        left = min(point.mean(reading) for point in some)
+        top = max(point.mean(ACCURACY) for point in some)
         axis.annotate(
-            f"{point.coefficient:g}",
-            (across, up),
-            xytext=(4, 5),
+            ", ".join(f"{point.coefficient:g}" for point in some),
+            (left, top),
+            xytext=(4, 6),
             textcoords="offset points",
             fontsize=8,
-            color=style["color"],
+            color=method_style(method)["color"],
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
+
+
+def _close_together(
+    points: Sequence[Point], reading: str, wide: float, high: float
+) -> list[list[Point]]:
+    """Cut the curve where a point lies clear of the first one of its group."""
+    groups: list[list[Point]] = []
+    for point in points:
+        first = groups[-1][0] if groups else point
+        across = abs(point.mean(reading) - first.mean(reading)) / wide
+        up = abs(point.mean(ACCURACY) - first.mean(ACCURACY)) / high
+        if groups and across < NEAR and up < NEAR:
+            groups[-1].append(point)
+        else:
+            groups.append([point])
+    return groups
 
 
 def _reference(axis: Axes, lines: Mapping[str, float]) -> None:

@@ -154,7 +154,19 @@ def test_the_figure_has_a_panel_a_reading_with_the_coefficients_in_order_and_lab
         assert list(drawn.get_ydata()) == [51.0, 53.0, 21.0]
         labels = [text.get_text() for text in axis.texts]
         assert [label for label in labels if label in ("0", "1", "10")] == ["0", "1", "10"] * 2
+        assert axis.get_ylim() == (0, 70)
         assert "most common class" in labels
+
+
+def test_coefficients_that_lie_close_together_share_a_label() -> None:
+    found = {name: points[:2] for name, points in tradeoff.curves(tradeoff_results()).items()}
+    near = {
+        name: [point._replace(values=points[0].values) for point in points]
+        for name, points in found.items()
+    }
+    for curves, labels in ((found, ["0", "1"]), (near, ["0, 1"])):
+        axis = tradeoff_panels(curves, {}, simulated=True).axes[0]
+        assert [text.get_text() for text in axis.texts] == labels * 2
 
 
 def test_the_figure_is_marked_when_it_is_simulated_and_only_then() -> None:
