@@ -167,8 +167,8 @@ def _reading_claim(method: str, points: list[Point]) -> str:
         return f"{points[0].mean(quantity):.1f} to {lowest.mean(quantity):.1f}{PERCENT}"
 
     return (
-        f"{METHODS[method].label}: its own head reads the experiment least at coefficient "
-        f"{lowest.coefficient:g}. From coefficient 0 to there the {READINGS[head]} goes from "
+        f"{METHODS[method].label}: of its coefficients above 0, its own head reads the experiment "
+        f"least at {lowest.coefficient:g}. From coefficient 0 to there the {READINGS[head]} goes from "
         f"{change(head)} of sites, a {READINGS[probe]} from {change(probe)}."
     )
 
