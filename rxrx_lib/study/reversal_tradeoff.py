@@ -168,8 +168,8 @@ def _reading_claim(method: str, points: list[Point]) -> str:
 
     return (
         f"{METHODS[method].label}: of its coefficients above 0, its own head reads the experiment "
-        f"least at {lowest.coefficient:g}. From coefficient 0 to there the {READINGS[head]} goes from "
-        f"{change(head)} of sites, a {READINGS[probe]} from {change(probe)}."
+        f"least at {lowest.coefficient:g}. From coefficient 0 to there the {READINGS[head]} goes "
+        f"from {change(head)} of sites, a {READINGS[probe]} from {change(probe)}."
     )
 
 

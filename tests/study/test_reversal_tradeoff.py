@@ -109,8 +109,8 @@ def test_sentences_name_the_coefficients_and_what_changed_from_zero() -> None:
     space = "\N{NO-BREAK SPACE}"
     assert reading == (
         "Gradient reversal: of its coefficients above 0, its own head reads the experiment least "
-        f"at 1. From coefficient 0 to there the head trained along goes from 60.0 to 10.0{space}% of sites, "
-        f"a fresh linear probe from 70.0 to 55.0{space}%."
+        f"at 1. From coefficient 0 to there the head trained along goes from 60.0 to "
+        f"10.0{space}% of sites, a fresh linear probe from 70.0 to 55.0{space}%."
     )
     # Paired differences 1 and 3: their t interval is 2 ± 12.7, one degree of freedom.
     assert accuracy == (
