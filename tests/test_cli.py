@@ -23,7 +23,7 @@ from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.models.backbones import build_backbone
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
-from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.catalogue import CATALOGUE, ON_REQUEST
 from rxrx_lib.study.profiles import PROFILES
 from tests.data.screens import png_path, write_screen
 from tests.study import stalling
@@ -48,7 +48,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("command", ["simulate DIR", "plan", "run", "report", "book"])
+@pytest.mark.parametrize("command", ["simulate DIR", "plan", "run", "choose", "report", "book"])
 def test_an_unknown_profile_is_wrong_usage_and_lists_the_known_ones(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,7 +84,7 @@ def test_an_unknown_item_is_wrong_usage_and_lists_the_known_ones(
 ) -> None:
     assert cli.main([command, "--profile", "smoke", "--only", "table1", "table9"]) == 2
     error = capsys.readouterr().err
-    assert error == f"rxrx: item is 'table9'; choose one of {', '.join(CATALOGUE)}.\n"
+    assert error == f"rxrx: item is 'table9'; choose one of {', '.join(CATALOGUE | ON_REQUEST)}.\n"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_items_without_runs_are_wrong_usage(capsys: pytest.CaptureFixture[str]) 
     assert "profile 'paper' has no runs of these items" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["plan", "run", "report"])
+@pytest.mark.parametrize("command", ["plan", "run", "choose", "report"])
 def test_a_profile_without_runs_says_so_and_what_to_do(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,6 +202,7 @@ def test_simulate_pack_check_and_splits_go_together(
     ]
     assert "wilds_official is not written: dataset marks no test experiment" in out
     assert "few_experiments_HUVEC is not written: n is 3; expected 1 to 1" in out
+    assert "held_out_training is not written: dataset marks no cell type's second" in out
 
 
 def test_pack_makes_a_small_copy_that_stands_by_itself(

@@ -143,7 +143,7 @@ def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_ever
 def _report(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.ledger import ledger, written
 
-    print(written(ledger(asked.runs, _trained(asked.profile)), asked.format), end="")
+    print(written(ledger(asked.runs, trained(asked.profile)), asked.format), end="")
     return DONE
 
 
@@ -166,7 +166,7 @@ def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
     """Return the runs that a command's items, methods, weights and ids name."""
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
-    profile = _trained(asked.profile)
+    profile = trained(asked.profile)
     specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
     if asked.weights is not None:
         specs = _starting_from(asked.weights, specs)
@@ -195,7 +195,7 @@ def _starting_from(weights: Path, specs: list[RunSpec]) -> list[RunSpec]:
     ]
 
 
-def _trained(name: str) -> Profile:
+def trained(name: str) -> Profile:
     """Return the profile of that name; one that has no runs is wrong usage."""
     profile = known_profile(name)
     if not profile.replicates:

@@ -13,6 +13,7 @@ from rxrx_lib.data.splits import (
     WILDS_SCHEMES,
     Split,
     few_experiments,
+    held_out_training,
     separated,
     stratified,
     wilds,
@@ -29,7 +30,7 @@ def write_all(table: pd.DataFrame, folder: Path | str, seed: int = 0) -> dict[st
     folder : path
         Where the files go, one a split.
     seed : int
-        Draws the stratified splits and the few experiments.
+        Draws the stratified splits, the held-out training experiments and the few experiments.
 
     Returns
     -------
@@ -68,6 +69,7 @@ def _makers(table: pd.DataFrame, seed: int) -> dict[str, Callable[[], Split]]:
         makers[f"stratified_by_{unit}"] = partial(stratified, table, seed=seed, unit=unit)
     for scheme in WILDS_SCHEMES:
         makers[f"wilds_{scheme.replace('-', '_')}"] = partial(wilds, table, scheme=scheme)
+    makers["held_out_training"] = partial(held_out_training, table, seed=seed)
     for cell_type in sorted(table["cell_type"].unique()):
         makers[f"few_experiments_{cell_type}"] = partial(
             few_experiments, table, str(cell_type), seed=seed

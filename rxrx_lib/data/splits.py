@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -12,57 +10,23 @@ import pandas as pd
 
 from rxrx_lib.data.quota import choose
 from rxrx_lib.data.randomness import generator
+from rxrx_lib.data.split_sides import Rows, Split
 
-Rows = npt.NDArray[np.int64]
+__all__ = [
+    "UNITS",
+    "WILDS_SCHEMES",
+    "Split",
+    "few_experiments",
+    "held_out_training",
+    "separated",
+    "stratified",
+    "wilds",
+]
+
 Flags = npt.NDArray[np.bool_]
 
 UNITS = ("site", "well")
 WILDS_SCHEMES = ("official", "mixed-to-test")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Split:
-    """The sides of a screen.
-
-    Attributes
-    ----------
-    name : str
-        How it was made: the name of the function, or of the WILDS scheme.
-    unit : str
-        What stays together on one side: `experiment`, `well` or `site`.
-    train, test : int64 (n,)
-        Row positions in the metadata table, ascending, none on two sides.
-    val, id_test : int64 (n,) or None
-        Further sides that a split may have, like these: held-out experiments to choose by, and
-        other sites of the training experiments.
-    """
-
-    name: str
-    unit: str
-    train: Rows
-    test: Rows
-    val: Rows | None = None
-    id_test: Rows | None = None
-
-    @property
-    def sides(self) -> dict[str, Rows]:
-        """The sides that the split has, by name."""
-        sides = {"train": self.train, "val": self.val, "id_test": self.id_test, "test": self.test}
-        return {name: rows for name, rows in sides.items() if rows is not None}
-
-    def __post_init__(self) -> None:
-        for side, rows in self.sides.items():
-            if rows.dtype != np.int64 or rows.ndim != 1 or (np.diff(rows) <= 0).any():
-                raise ValueError(
-                    f"{side} holds {rows!r}; expected row positions as int64, ascending, each once."
-                )
-        for one, other in itertools.combinations(self.sides, 2):
-            both = np.intersect1d(self.sides[one], self.sides[other])
-            if both.size:
-                raise ValueError(
-                    f"{one} and {other} share the rows {both[:5].tolist()}; expected no row on "
-                    "both sides."
-                )
 
 
 def separated(table: pd.DataFrame) -> Split:
@@ -113,6 +77,52 @@ def few_experiments(table: pd.DataFrame, cell_type: str, n: int = 3, seed: int =
         unit="experiment",
         train=_rows(table["experiment"].isin(chosen)),
         test=_rows(of_cell_type & (table["dataset"] != "train")),
+    )
+
+
+def held_out_training(table: pd.DataFrame, seed: int = 0) -> Split:
+    """Hold experiments out of the separated split's training side, to choose settings by.
+
+    Of each cell type with two or more training experiments one is drawn for the test side, as
+    RxRx1-WILDS takes one of each for its val; all others train. Test experiments are on neither
+    side.
+
+    Parameters
+    ----------
+    table : DataFrame (N rows)
+        Metadata.
+    seed : int
+        Draws the held-out experiments.
+
+    Returns
+    -------
+    Split
+        Whole experiments. The same ones whatever the order of the rows, and one cell type's do not
+        depend on the others.
+
+    Raises
+    ------
+    ValueError
+        If no cell type has two training experiments.
+    """
+    training = table["dataset"] == "train"
+    held_out = []
+    for cell_type, experiments in table[training].groupby("cell_type")["experiment"]:
+        names = sorted(experiments.unique())
+        if len(names) > 1:
+            draw = generator("held-out training", seed, str(cell_type))
+            held_out.append(names[draw.integers(len(names))])
+    if not held_out:
+        raise ValueError(
+            "dataset marks no cell type's second training experiment; expected two of at least one "
+            "cell type, one to train on and one to hold out."
+        )
+    test = table["experiment"].isin(held_out)
+    return Split(
+        name="held_out_training",
+        unit="experiment",
+        train=_rows(training & ~test),
+        test=_rows(test),
     )
 
 

@@ -17,6 +17,7 @@ SPLIT_UNITS = {
     "wilds_official": ("site",),
     "wilds_mixed_to_test": ("site",),
     "few_experiments": ("experiment",),
+    "held_out_training": ("experiment",),
 }
 """Split to what may stay on one side."""
 SIDES = ("train", "val", "id_test", "test")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from rxrx_lib.models.methods import METHODS, method
+from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
+from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
 from rxrx_lib.study.spec import RunSpec
 
 
@@ -47,11 +49,32 @@ def prediction_statistics(profile: Profile) -> list[RunSpec]:
     ]
 
 
+def reversal_tradeoff(profile: Profile) -> list[RunSpec]:
+    """Return runs over reversal coefficients: held-out accuracy, and what tells the experiment.
+
+    The methods without reversal are the coefficient 0.
+    """
+    return [
+        with_coefficient(profile.run(name, split, replicate), coefficient)
+        for replicate in profile.replicates[: profile.curve_replicates]
+        for split in (profile.held_out_training(replicate), BY_SITE)
+        for reversing, plain in CURVES.items()
+        for name, coefficient in (
+            (plain, None),
+            *((reversing, each) for each in profile.reversal_coefficients),
+        )
+    ]
+
+
 CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table1": table1,
     "negative_controls": negative_controls,
     "test_time_statistics": prediction_statistics,
+    "reversal_tradeoff": reversal_tradeoff,
 }
+
+ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}
+"""Items that no page needs: they run where they are named, and not with all others."""
 
 
 def runs_for(
@@ -62,7 +85,7 @@ def runs_for(
     Parameters
     ----------
     items
-        Keys of :data:`CATALOGUE`.
+        Keys of :data:`CATALOGUE` or :data:`ON_REQUEST`.
     profile
         The size of the study.
     methods
@@ -75,10 +98,11 @@ def runs_for(
         that are.
     """
     wanted = {method(name).name for name in (METHODS if methods is None else methods)}
+    known = CATALOGUE | ON_REQUEST
     specs: dict[str, RunSpec] = {}
     for item in items:
-        if item not in CATALOGUE:
-            raise ValueError(f"item is {item!r}; choose one of {', '.join(CATALOGUE)}.")
-        some = CATALOGUE[item](profile)
+        if item not in known:
+            raise ValueError(f"item is {item!r}; choose one of {', '.join(known)}.")
+        some = known[item](profile)
         specs.update((spec.id, spec) for spec in some if spec.method in wanted)
     return list(specs.values())

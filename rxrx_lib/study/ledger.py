@@ -12,6 +12,7 @@ from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.results import gather, gather_predictions
+from rxrx_lib.study.reversal_tradeoff import tradeoff_cells
 from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
 
 COLUMNS = (
@@ -76,6 +77,7 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
         ("table1", cells(results["table1"], BESIDE_TABLE1)),
         ("negative_controls", negative_control_cells(results["negative_controls"])),
         ("test_time_statistics", prediction_statistics.cells(ways)),
+        ("reversal_tradeoff", tradeoff_cells(results["reversal_tradeoff"])),
     ):
         found.update(_placed(item, some))
     return found

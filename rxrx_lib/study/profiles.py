@@ -44,6 +44,10 @@ class Profile:
     recipe: Recipe
     evaluate_every: int = 0
     """Epochs between two measurements of the test accuracy in training, for its history."""
+    reversal_coefficients: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    """Of the trade-off curve, rising; 0, the method without reversal, is added to them."""
+    curve_replicates: int = 1
+    """How many of the replicates, the first ones, a curve is measured in."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -58,6 +62,10 @@ class Profile:
             return DataSpec(name="rxrx1", simulator_version=0)
         screen = dataclasses.replace(self.screen, seed=replicate.screen_seed, **changes)
         return DataSpec(name="simulated", screen=screen)
+
+    def held_out_training(self, replicate: Replicate) -> SplitSpec:
+        """Return the split to choose by; another draw in each replicate."""
+        return SplitSpec(name="held_out_training", seed=replicate.seed)
 
     def run(
         self,
@@ -112,6 +120,7 @@ PROFILES = {
             network=NetworkSpec(backbone="densenet_small", embedding=32),
             recipe=dataclasses.replace(LAPTOP, epochs=2, warmup_epochs=1, group_size=8),
             evaluate_every=1,
+            reversal_coefficients=(1.0, 10.0),
         ),
         Profile(
             name="demo",
@@ -130,6 +139,7 @@ PROFILES = {
             network=NetworkSpec(),
             recipe=Recipe(precision="bf16"),
             evaluate_every=10,
+            curve_replicates=3,
         ),
         Profile(
             name="embeddings",

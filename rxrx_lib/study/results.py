@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 
@@ -15,6 +16,7 @@ SPLITS = {
     ("separated", "experiment"): "separated",
     ("stratified", "site"): "stratified_by_site",
     ("stratified", "well"): "stratified_by_well",
+    ("held_out_training", "experiment"): "held_out_training",
 }
 """Name and unit of a split to its name in tables; other splits are named as `str` does."""
 
@@ -34,9 +36,10 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     DataFrame
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
         ``normalization``, ``screen_seed`` (absent value -1 for the release), ``seed``,
-        ``technical`` and ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a
-        name shared by the runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and
-        ``date`` (what made the run, in words), ``epoch_steps``, ``epoch_training_sites`` and so on
+        ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
+        ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by the
+        runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and ``date`` (what made the
+        run, in words), ``epoch_steps``, ``epoch_training_sites`` and so on
         (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
         keep them), and one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
     """
@@ -102,6 +105,7 @@ def _made_by(source: Mapping[str, Any]) -> dict[str, Any]:
 
 def _described(spec: RunSpec) -> dict[str, Any]:
     screen = spec.data.screen
+    reverses = METHODS[spec.method].reverses
     seed = -1 if screen is None else screen.seed
     return {
         "id": spec.id,
@@ -112,6 +116,7 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "data": spec.data.name,
         "screen_seed": seed,
         "seed": spec.seed,
+        "reversal_coefficient": spec.recipe.reversal_coefficient if reverses else 0.0,
         "technical": 1.0 if screen is None else screen.technical,
         "phenotype": 1.0 if screen is None else screen.phenotype,
         "replicate": f"{seed}/{spec.seed}",

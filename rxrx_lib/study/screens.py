@@ -14,7 +14,14 @@ from rxrx_lib.data.images import CHANNELS, Images, open_images, pack
 from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.packed_store import MANIFEST, is_packed, open_packed
 from rxrx_lib.data.simulator.write import TRUTH_FILE
-from rxrx_lib.data.splits import Split, few_experiments, separated, stratified, wilds
+from rxrx_lib.data.splits import (
+    Split,
+    few_experiments,
+    held_out_training,
+    separated,
+    stratified,
+    wilds,
+)
 from rxrx_lib.data.vocabulary import SIMULATED_PREFIX
 from rxrx_lib.study.runs import commit_folder
 from rxrx_lib.study.spec import DataSpec, SplitSpec, identity
@@ -166,4 +173,6 @@ def _drawn(table: pd.DataFrame, spec: SplitSpec) -> Split:
         return stratified(table, seed=spec.seed, unit=spec.unit)
     if spec.name == "few_experiments":
         return few_experiments(table, spec.cell_type, spec.n, spec.seed)
+    if spec.name == "held_out_training":
+        return held_out_training(table, spec.seed)
     return wilds(table, spec.name.removeprefix("wilds_").replace("_", "-"))

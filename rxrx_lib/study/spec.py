@@ -55,7 +55,7 @@ class SplitSpec:
     unit: str = "experiment"
     """What stays on one side; see :data:`SPLIT_UNITS`."""
     seed: int = 0
-    """Of the stratified draw, and of that of few experiments; one for all runs."""
+    """Of the stratified draw, one for all runs; of few experiments; of those held out."""
     cell_type: str = field(default="", metadata={"absent": ""})
     """Whose experiments ``few_experiments`` takes; empty for the other splits."""
     n: int = field(default=0, metadata={"absent": 0})
@@ -82,6 +82,8 @@ class SplitSpec:
         """Say in words which split it is."""
         if self.name == "stratified":
             return f"by {self.unit}"
+        if self.name == "held_out_training":
+            return f"held-out training experiments, draw {self.seed}"
         return f"{self.n} of {self.cell_type}" if self.name == "few_experiments" else self.name
 
 
@@ -177,6 +179,7 @@ class RunSpec:
         odd = [text for text in (str(self.network),) if text]
         odd += [] if self.labels == "true" else [f"{self.labels} labels"]
         odd += [] if self.normalization == "self" else [f"normalization {self.normalization}"]
+        odd += self.recipe.unusual()
         if self.data.screen is not None:
             factors = ("technical", "phenotype")
             set_to = {name: getattr(self.data.screen, name) for name in factors}

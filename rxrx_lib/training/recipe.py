@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 PRECISIONS = ("fp32", "bf16", "fp64")
 MIXINGS = ("cutmix", "mixup", "none")
 REVERSAL_SCHEDULES = ("ganin", "constant")
+UNSAID = (
+    "weight_decay",
+    "mixing_alpha",
+    "reversal_coefficient",
+    "reversal_schedule",
+    "experiment_loss_weight",
+)
+"""Fields that the paper gives no value for."""
 
 PAPER_RATE_A_SITE = 2e-4
 """The paper's peak learning rate, 0.1024, over the 512 sites of its minibatch: the linear scaling
@@ -87,6 +95,16 @@ class Recipe:
     def minibatch(self) -> int:
         """Sites a step."""
         return self.groups * self.group_size
+
+    def unusual(self) -> list[str]:
+        """Say in words which of the fields that the paper leaves unsaid are not as by default."""
+        default = {each.name: each.default for each in fields(self)}
+        found = {name: getattr(self, name) for name in UNSAID}
+        return [
+            f"{name.replace('_', ' ')} {value if isinstance(value, str) else format(value, 'g')}"
+            for name, value in found.items()
+            if value != default[name]
+        ]
 
 
 def learning_rate(step: int, *, steps: int, warmup_steps: int, peak: float) -> float:

@@ -22,6 +22,7 @@ GENERATED = {
     "chapters/table1",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
+    "chapters/reversal_tradeoff",
     "chapters/embeddings",
     "chapters/screen",
     "chapters/batch_effect",

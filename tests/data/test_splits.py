@@ -344,6 +344,54 @@ def test_few_experiments_refuses_an_unknown_cell_type_and_too_many() -> None:
             splits.few_experiments(TABLE, "U2OS", n)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    counts=st.dictionaries(
+        st.sampled_from(["HUVEC", "RPE", "U2OS"]),
+        st.tuples(st.integers(0, 5), st.integers(0, 3)).map(lambda n: (n[0], n[0] + n[1])),
+        min_size=1,
+    ).filter(lambda counts: any(train > 1 for train, _ in counts.values())),
+    missing=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 9),
+)
+def test_held_out_training_parts_the_training_experiments_and_takes_no_site_of_the_test_experiments(
+    counts: dict[str, tuple[int, int]], missing: float, seed: int
+) -> None:
+    table = without_wells(screen(counts, 4, 1), missing, seed).sample(frac=1, random_state=seed)
+    split = splits.held_out_training(table, seed)
+    assert (split.name, split.unit) == ("held_out_training", "experiment")
+    both = np.sort(np.concatenate([split.train, split.test]))
+    np.testing.assert_array_equal(both, np.flatnonzero(table["dataset"] == "train"))
+    train, held_out = (experiments_of(table, rows) for rows in (split.train, split.test))
+    assert not train & held_out
+    of_cell_type = {name.split("-")[0]: name for name in held_out}
+    assert len(of_cell_type) == len(held_out)  # one of each
+    assert set(of_cell_type) == {name for name, (n, _) in counts.items() if n > 1}
+
+
+def test_held_out_training_of_the_release_is_four_experiments_and_leaves_29() -> None:
+    for table in (TABLE, with_val(TABLE)):
+        split = splits.held_out_training(table)
+        assert len(experiments_of(table, split.train)) == 29
+        assert len(experiments_of(table, split.test)) == 4
+
+
+def test_held_out_training_draws_any_training_experiment_and_each_cell_type_by_itself() -> None:
+    drawn = [splits.held_out_training(TABLE, seed) for seed in range(60)]
+    ever = set.union(*(experiments_of(TABLE, split.test) for split in drawn))
+    assert ever == set(TABLE["experiment"][TABLE["dataset"] == "train"])
+    alone = TABLE[TABLE["cell_type"] == "RPE"]
+    permuted = alone.sample(frac=1, random_state=1)
+    for seed, split in enumerate(drawn[:5]):
+        held_out = experiments_of(permuted, splits.held_out_training(permuted, seed).test)
+        assert held_out == experiments_of(TABLE, split.test) & set(alone["experiment"])
+
+
+def test_held_out_training_needs_a_cell_type_with_two_training_experiments() -> None:
+    with pytest.raises(ValueError, match="no cell type's second training experiment; expected two"):
+        splits.held_out_training(screen({"HUVEC": (1, 3), "RPE": (0, 2)}, 2, 0))
+
+
 def test_what_wilds_calls_val_is_on_the_test_side_of_the_paper_s_splits() -> None:
     table = with_val(TABLE)
     np.testing.assert_array_equal(splits.separated(table).test, splits.separated(TABLE).test)

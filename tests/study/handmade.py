@@ -82,3 +82,31 @@ def control_results(
             row("baseline", "separated", replicate, without_phenotypes, **beside, phenotype=0.0)
         )
     return pd.DataFrame(rows)
+
+
+def tradeoff_results() -> pd.DataFrame:
+    """Return the trade-off's results: two replicates, coefficients 0, 1 and 10."""
+    rows = []
+    made = {0.0: ([50.0, 52.0], 60.0, 70.0), 1.0: ([51.0, 55.0], 10.0, 55.0)}
+    made[10.0] = ([20.0, 22.0], 20.0, 30.0)
+    for coefficient, (accuracy, head, probe) in made.items():
+        names = ("gradient_reversal", "adabn_gradient_reversal")
+        for method in names if coefficient else ("baseline", "adabn"):
+            for replicate, value in zip(REPLICATES[:2], accuracy, strict=True):
+                setting = {"reversal_coefficient": coefficient}
+                held_out = {"accuracy_treatments": value - 5, "majority_accuracy": 17.0}
+                rows.append(
+                    row(method, "held_out_training", replicate, value, **setting, **held_out)
+                )
+                readings = {
+                    "batch_classification_accuracy": head,
+                    "batch_probe_linear": probe,
+                    "batch_probe_mlp": probe,
+                    "cell_type_probe": 90.0,
+                    "line_uniform": 2.0,
+                    "line_cell_type": 8.0,
+                }
+                rows.append(
+                    row(method, "stratified_by_site", replicate, value + 9, **setting, **readings)
+                )
+    return pd.DataFrame(rows)

@@ -130,6 +130,7 @@ def test_a_run_trains_and_predicts_on_sites_normalised_as_it_asks(
         ("adabn", SplitSpec(name="wilds_official", unit="site"), {"val", "id_test"}),
         ("baseline", SplitSpec(name="wilds_mixed_to_test", unit="site"), {"val"}),
         ("adabn", SplitSpec(name="few_experiments", cell_type="RPE", n=3), set()),
+        ("adabn_gradient_reversal", SplitSpec(name="held_out_training", seed=1), set()),
     ],
     ids=lambda value: value.name if isinstance(value, SplitSpec) else None,
 )

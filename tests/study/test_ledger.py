@@ -15,7 +15,7 @@ from rxrx_lib.study import ledger as ledger_module
 from rxrx_lib.study import paper
 from rxrx_lib.study.ledger import ledger, remeasured, written
 from rxrx_lib.study.profiles import PROFILES
-from tests.study.handmade import control_results, table1_results
+from tests.study.handmade import control_results, table1_results, tradeoff_results
 
 HEAD = "item,row,column,paper,rxrx1,rxrx1_sd,rxrx1_n,simulated,simulated_sd,simulated_n,data"
 MEASURED = ["rxrx1", "rxrx1_sd", "rxrx1_n", "simulated", "simulated_sd", "simulated_n"]
@@ -32,6 +32,7 @@ def filled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
     made = {
         "table1": table1_results(),
         "negative_controls": control_results(baseline=40.0, adabn=41.0),
+        "reversal_tradeoff": tradeoff_results(),
     }
 
     def gather(specs: list[Any], store: Path) -> pd.DataFrame:
@@ -113,6 +114,8 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
     assert (ratio["simulated"], ratio["simulated_sd"], ratio["simulated_n"]) == ("62.5", "", "")
     beside = by_place["table1", "baseline", "batch_probe_linear"]
     assert (beside["paper"], beside["simulated"]) == ("", "31")
+    curve = by_place["reversal_tradeoff", "gradient_reversal_10", "batch_probe_linear"]
+    assert (curve["simulated"], curve["simulated_n"]) == ("30", "2")
     control = by_place["negative_controls", "technical_off", "adabn"]
     assert (control["paper"], control["simulated"]) == ("", "41")
 

@@ -290,6 +290,15 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
     assert str(run_spec(split=split)) == "baseline · wilds_mixed_to_test · rxrx1 · seed 0"
     split = SplitSpec(name="few_experiments", cell_type="RPE", n=3)
     assert str(run_spec(split=split)) == "baseline · 3 of RPE · rxrx1 · seed 0"
+    split = SplitSpec(name="held_out_training", seed=2)
+    assert str(run_spec(split=split)) == (
+        "baseline · held-out training experiments, draw 2 · rxrx1 · seed 0"
+    )
+    unusual = run_spec(reversal_coefficient=0.3, weight_decay=1e-5, reversal_schedule="constant")
+    assert str(unusual) == (
+        "baseline · separated · rxrx1 · seed 0 · weight decay 1e-05 · reversal coefficient 0.3 · "
+        "reversal schedule constant"
+    )
     off = dataclasses.replace(
         SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(technical=0.0))
     )
