@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from rxrx_lib.cli.arguments import FAULT, INTERRUPTED, USAGE, UsageError
-from rxrx_lib.cli.predictions import add_predict_command
 from rxrx_lib.cli.choosing import add_choose_command
+from rxrx_lib.cli.predictions import add_predict_command
 from rxrx_lib.cli.screens import add_screen_commands
 from rxrx_lib.cli.studies import add_study_commands
 

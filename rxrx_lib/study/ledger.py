@@ -65,9 +65,8 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
 
 def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     """Return what the store's runs of one profile give, by place."""
-    results = {
-        item: gather(CATALOGUE[item](profile), store) for item in ("table1", "negative_controls")
-    }
+    items = ("table1", "negative_controls", "reversal_tradeoff")
+    results = {item: gather(CATALOGUE[item](profile), store) for item in items}
     ways = gather_predictions(
         CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
     )
