@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from rxrx_lib.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from rxrx_lib.study.gpus import Gpu
     from rxrx_lib.study.profiles import Profile
     from rxrx_lib.study.spec import RunSpec
 
@@ -45,6 +47,8 @@ def add_study_commands(commands: Commands) -> None:
         study.add_argument(
             "--weights", type=Path, metavar="FILE", help="torchvision weights to start from"
         )
+    plan.add_argument("--cost", action="store_true", help="say how long they take")
+    plan.add_argument("--gpu", metavar="GPU", help="compute --cost for this one, e.g. a100-80")
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     add_hardware(run)
     run.add_argument(
@@ -70,15 +74,32 @@ def add_study_commands(commands: Commands) -> None:
 
 
 def _plan(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.gpus import gpu
     from rxrx_lib.study.runs import open_run
 
+    on = as_usage(lambda: gpu(asked.gpu)) if asked.gpu else None
+    if on and not asked.cost:
+        raise UsageError(f"--gpu is {asked.gpu} without --cost; give both.")
     specs = _specs(asked)
     states = [open_run(asked.runs, spec).state for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         print(f"{spec.id}  {state:<9}  {spec}")
     counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
     print(f"{len(specs)} runs ({counts})")
+    if asked.cost and specs:
+        _print_cost(asked, specs, on)
     return DONE
+
+
+def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
+    from rxrx_lib.study.catalogue import CATALOGUE
+    from rxrx_lib.study.cost_panels import plan_lines
+    from rxrx_lib.study.runs import open_run
+
+    profile = _trained(asked.profile)
+    items = {name: _specs(asked, [name]) for name in asked.only or CATALOGUE}
+    done = [spec for spec in specs if open_run(asked.runs, spec).done]
+    print("\n".join(plan_lines(profile, items, done, asked.runs, on)))
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -130,11 +151,12 @@ def _book(asked: argparse.Namespace) -> int:
     return DONE
 
 
-def _specs(asked: argparse.Namespace) -> list[RunSpec]:
+def _specs(asked: argparse.Namespace, only: Sequence[str] = ()) -> list[RunSpec]:
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 
     profile = _trained(asked.profile)
-    specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    items = only or asked.only or CATALOGUE
+    specs = as_usage(lambda: runs_for(items, profile, asked.methods))
     return specs if asked.weights is None else _starting_from(asked.weights, specs)
 
 
