@@ -56,8 +56,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def _print_counts(backbones: list[str], image_size: int) -> None:
-    print("COUNTED, a site          GFLOP         GB moved   memory, MiB    once: M weights, MB of")
-    print("                    forward  +backward                 peak   state and checkpoint")
+    print(
+        "COUNTED              GFLOP a site    GB moved      memory    weights    state  checkpoint"
+    )
+    print(
+        "                forward, backward too  a site  MiB a site   millions       MB          MB"
+    )
     for backbone in backbones:
 
         def build(group_size: int, backbone: str = backbone) -> torch.nn.Module:
@@ -67,10 +71,10 @@ def _print_counts(backbones: list[str], image_size: int) -> None:
         for precision in PRECISIONS:
             site = site_cost(build, channels=6, image_size=image_size, precision=precision)
             print(
-                f"{backbone:<14}{precision}  {site.forward_flops / 1e9:7.1f}"
-                f"  {site.training_flops / 1e9:9.1f}  {site.training_bytes / 1e9:11.2f}"
-                f"  {site.peak_bytes / 2**20:11.0f}  {weights / 1e6:8.1f}"
-                f"  {12 * weights / 1e6:5.0f}  {8 * weights / 1e6:5.0f}"
+                f"{backbone:<15}{precision}{site.forward_flops / 1e9:6.1f}"
+                f"{site.training_flops / 1e9:10.1f}{site.training_bytes / 1e9:12.2f}"
+                f"{site.peak_bytes / 2**20:12.0f}{weights / 1e6:12.1f}"
+                f"{12 * weights / 1e6:11.0f}{8 * weights / 1e6:12.0f}"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +21,11 @@ from rxrx_lib.study.gpus import (
     Range,
     seconds,
 )
+from rxrx_lib.study.pages import Shown
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import duration
-from rxrx_lib.study.results import gather
+from rxrx_lib.study.provenance import code_version
+from rxrx_lib.study.results import code_words, gather
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.study.workload import RELEASE_DESIGN, workload
 
@@ -57,6 +60,17 @@ def assumptions() -> list[str]:
         "training, waiting between GPUs, checkpoints, deterministic algorithms, a killed run's "
         "lost minute.",
     ]
+
+
+def banner(profile: Profile, items: Items) -> Shown:
+    """Say at the top of a page what its numbers are and are not."""
+    runs = len({spec.id for specs in items.values() for spec in specs})
+    parts = f"profile {profile.name} ({profile.purpose}) · {runs} runs, none of them done here"
+    line = f"{parts} · {code_words(code_version())} · no GPU was used"
+    return Shown(
+        f":::{{div}} provenance\n<span class='simulated'>{COMPUTED}</span> {line}\n:::\n",
+        f"<p><b>{COMPUTED}</b> {html.escape(line)}</p>",
+    )
 
 
 def gpu_panel() -> pd.DataFrame:
