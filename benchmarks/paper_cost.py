@@ -56,12 +56,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _print_counts(backbones: list[str], image_size: int) -> None:
-    print(
-        "COUNTED              GFLOP a site    GB moved      memory    weights    state  checkpoint"
-    )
-    print(
-        "                forward, backward too  a site  MiB a site   millions       MB          MB"
-    )
+    print("COUNTED            GFLOP a site     GB moved    memory   weights  state  check-")
+    print("                forward  in training  a site  MiB a site millions     MB  point")
     for backbone in backbones:
 
         def build(group_size: int, backbone: str = backbone) -> torch.nn.Module:
@@ -71,10 +67,10 @@ def _print_counts(backbones: list[str], image_size: int) -> None:
         for precision in PRECISIONS:
             site = site_cost(build, channels=6, image_size=image_size, precision=precision)
             print(
-                f"{backbone:<15}{precision}{site.forward_flops / 1e9:6.1f}"
-                f"{site.training_flops / 1e9:10.1f}{site.training_bytes / 1e9:12.2f}"
-                f"{site.peak_bytes / 2**20:12.0f}{weights / 1e6:12.1f}"
-                f"{12 * weights / 1e6:11.0f}{8 * weights / 1e6:12.0f}"
+                f"{backbone:<12}{precision:>5}{site.forward_flops / 1e9:7.1f}"
+                f"{site.training_flops / 1e9:11.1f}{site.training_bytes / 1e9:10.2f}"
+                f"{site.peak_bytes / 2**20:11.0f}{weights / 1e6:10.1f}"
+                f"{12 * weights / 1e6:7.0f}{8 * weights / 1e6:7.0f}"
             )
 
 

@@ -93,7 +93,7 @@ def _plan(asked: argparse.Namespace) -> int:
 
 def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
     from rxrx_lib.study.catalogue import CATALOGUE
-    from rxrx_lib.study.cost_panels import plan_lines
+    from rxrx_lib.study.cost_plan import plan_lines
     from rxrx_lib.study.runs import open_run
 
     profile = _trained(asked.profile)

@@ -1,4 +1,4 @@
-"""Computed costs as readers see them: tables of the book, lines of ``rxrx plan --cost``."""
+"""Computed costs as readers of the book see them: assumptions and tables."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from rxrx_lib.study.gpus import (
     OF_PEAK_BANDWIDTH,
     PUBLISHED,
     USABLE,
-    Gpu,
     Range,
     seconds,
 )
 from rxrx_lib.study.pages import Shown
 from rxrx_lib.study.profiles import Profile
-from rxrx_lib.study.progress import duration
 from rxrx_lib.study.provenance import code_version
-from rxrx_lib.study.results import code_words, gather
+from rxrx_lib.study.results import code_words
+from rxrx_lib.study.runs import open_run
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.study.workload import RELEASE_DESIGN, workload
 
 COMPUTED = "COMPUTED, NOT MEASURED"
 TOO_LARGE = "†"
 """Marks times on a GPU that one group does not fit."""
-DEFAULT_GPU = "a100-80"
 PAPERS_PROCESSES = 8
 """GPUs that the paper trained on."""
 Items = Mapping[str, Sequence[RunSpec]]
@@ -40,19 +38,20 @@ Items = Mapping[str, Sequence[RunSpec]]
 
 def assumptions() -> list[str]:
     """Return what the computed times rest on, in sentences."""
-    low, high = OF_PEAK_ARITHMETIC
-    slow, fast = OF_PEAK_BANDWIDTH
+    low, high, slow, fast, usable = (
+        f"{100 * share:.0f} %" for share in (*OF_PEAK_ARITHMETIC, *OF_PEAK_BANDWIDTH, USABLE)
+    )
     return [
-        f"Convolutions and matrix products run at {low:.0%} to {high:.0%} of the peak in the data "
+        f"Convolutions and matrix products run at {low} to {high} of the peak in the data "
         "sheet; nothing else is counted as arithmetic.",
         "Every operation reads its inputs from the GPU's memory once and writes its outputs once "
-        f"(normalisation reads them twice), at {slow:.0%} to {fast:.0%} of the peak bandwidth; no "
+        f"(normalisation reads them twice), at {slow} to {fast} of the peak bandwidth; no "
         "two operations are fused.",
         "Shorter time: the high shares, and arithmetic and memory hide behind one another. Longer "
         "time: the low shares, one after the other.",
         "A GPU without bfloat16 computes in float32, since this code has no float16; that would "
         "be another run.",
-        f"Tensors can have {USABLE:.0%} of the GPU's memory. They are weights, gradients, "
+        f"Tensors can have {usable} of the GPU's memory. They are weights, gradients, "
         "momentum, the minibatch twice, and what one step of training holds at its peak.",
         f"The screen is the release's design, {RELEASE_DESIGN.classes:,} classes in 51 whole "
         "experiments, a little more than the release, which lacks 77 wells.",
@@ -62,10 +61,11 @@ def assumptions() -> list[str]:
     ]
 
 
-def banner(profile: Profile, items: Items) -> Shown:
+def banner(profile: Profile, items: Items, store: Path) -> Shown:
     """Say at the top of a page what its numbers are and are not."""
-    runs = len({spec.id for specs in items.values() for spec in specs})
-    parts = f"profile {profile.name} ({profile.purpose}) · {runs} runs, none of them done here"
+    specs = {spec.id: spec for of_item in items.values() for spec in of_item}
+    done = sum(open_run(store, spec).done for spec in specs.values())
+    parts = f"profile {profile.name} ({profile.purpose}) · {len(specs)} runs, {done} done here"
     line = f"{parts} · {code_words(code_version())} · no GPU was used"
     return Shown(
         f":::{{div}} provenance\n<span class='simulated'>{COMPUTED}</span> {line}\n:::\n",
@@ -208,72 +208,6 @@ def work_panel(items: Items, evaluate_every: int) -> pd.DataFrame:
             )
     columns = ["item", "runs", "steps", "million sites trained", "million sites predicted"]
     return pd.DataFrame(rows, columns=[*columns, "EFLOP"])
-
-
-def plan_lines(
-    profile: Profile, items: Items, done: Sequence[RunSpec], store: Path, on: Gpu | None
-) -> list[str]:
-    """Return what ``rxrx plan --cost`` prints under the list of runs.
-
-    Parameters
-    ----------
-    profile
-        Of the runs.
-    items
-        Name to runs.
-    done
-        Those of them that the store has.
-    store
-        The run store.
-    on
-        The GPU to compute for; None for times measured here, or :data:`DEFAULT_GPU` where the
-        profile needs one and none is measured.
-    """
-    if on is None and done:
-        return _measured_lines(profile, items, done, store)
-    if on is None and profile.screen is not None:
-        return [
-            "No run of these is done here, so nothing is measured; the first one that is done "
-            "gives the measure. Small networks wait more than they compute: name a GPU with --gpu "
-            "for a lower bound."
-        ]
-    on = on or GPUS[DEFAULT_GPU]
-    frame = hours_panel(items, profile.evaluate_every)
-    frame = frame[frame["GPU"].str.startswith(on.label)].drop(columns="GPU")
-    some = next(spec for specs in items.values() for spec in specs)
-    precision, groups = on.precision(some.recipe.precision), cost.groups_that_fit(some, on)
-    fits = f"fits, with --groups-at-once {groups} on one GPU" if groups else "does not fit"
-    need = cost.memory(some, precision, groups_at_once=1)
-    return [
-        f"{COMPUTED}, for {on.label} in {precision} ({on.source}):",
-        *(f"  {line}" for line in frame.to_string(index=False).splitlines()),
-        f"  A group of {some.recipe.group_size} sites needs about {need / GIB:.0f} GiB of "
-        f"{cost.usable(on) / GIB:.0f} and {fits}.",
-        "It rests on these assumptions:",
-        *(f"  - {line}" for line in assumptions()),
-    ]
-
-
-def _measured_lines(
-    profile: Profile, items: Items, done: Sequence[RunSpec], store: Path
-) -> list[str]:
-    """Say what runs took, and what the others would at the same speed."""
-    found = gather(done, store)
-    every = profile.evaluate_every
-    work = {
-        spec.id: cost.run_cost(spec, every, spec.recipe.precision).flops
-        for specs in items.values()
-        for spec in specs
-    }
-    pace = float(found["seconds"].sum()) / sum(work[spec.id] for spec in done)
-    left = sum(flops for name, flops in work.items() if name not in set(found["id"]))
-    return [
-        f"MEASURED: {len(found)} runs took {found['seconds'].mean():.0f} s each in the mean "
-        f"({found['seconds'].min():.0f} to {found['seconds'].max():.0f} s) on "
-        f"{'; '.join(sorted(found['hardware'].unique()))}.",
-        f"The other {len(work) - len(found)} would take {duration(pace * left)} at that speed in "
-        "one process, and a share of it in several.",
-    ]
 
 
 def _sum(ranges: Sequence[Range]) -> Range:

@@ -10,7 +10,7 @@ import pytest
 import torchvision
 
 from rxrx_lib import cli
-from rxrx_lib.study import cost, cost_panels
+from rxrx_lib.study import cost, cost_panels, cost_plan
 from rxrx_lib.study.catalogue import CATALOGUE, table1
 from rxrx_lib.study.gpus import GIB, GPUS, PUBLISHED, Gpu, Range, gpu, seconds
 from rxrx_lib.study.profiles import PROFILES
@@ -99,6 +99,13 @@ def test_every_gpu_names_its_source_and_an_unknown_one_lists_the_known() -> None
         gpu("abacus")
 
 
+def test_in_bf16_the_papers_network_waits_longer_for_memory_than_for_arithmetic() -> None:
+    flops, moved = cost.run_cost(of("baseline", "separated"), 0, "bf16")
+    for on in GPUS.values():
+        if on.bf16:
+            assert seconds(flops, 0, on, "bf16").low < seconds(0, moved, on, "bf16").low
+
+
 def test_a_runs_cost_is_its_sites_times_a_sites_cost() -> None:
     spec = table1(SMOKE)[2]
     work, (site, _) = workload(spec, 1), cost.counted(spec, "fp32")
@@ -179,11 +186,11 @@ def test_every_item_of_the_catalogue_that_the_paper_needs_has_its_hours() -> Non
 
 def test_a_plan_says_that_it_is_computed_and_on_what_it_rests() -> None:
     items = {"table1": table1(PAPER)[:1]}
-    lines = cost_panels.plan_lines(PAPER, items, [], Path("none"), None)
+    lines = cost_plan.plan_lines(PAPER, items, [], Path("none"), None)
     assert lines[0].startswith("COMPUTED, NOT MEASURED, for A100 SXM4, 80 GB in bf16")
     assert "fits, with --groups-at-once 1 on one GPU." in "\n".join(lines)
     assert lines[-len(cost_panels.assumptions()) - 1] == "It rests on these assumptions:"
-    other = cost_panels.plan_lines(PAPER, items, [], Path("none"), GPUS["t4"])
+    other = cost_plan.plan_lines(PAPER, items, [], Path("none"), GPUS["t4"])
     assert other[0].startswith("COMPUTED, NOT MEASURED, for T4, 16 GB in fp32")
     assert "does not fit." in "\n".join(other)
 
@@ -191,19 +198,19 @@ def test_a_plan_says_that_it_is_computed_and_on_what_it_rests() -> None:
 def test_done_runs_give_the_measure_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     specs = table1(SMOKE)[:3]
     done = [{"id": spec.id, "seconds": 100.0, "hardware": "a core"} for spec in specs[:2]]
-    monkeypatch.setattr(cost_panels, "gather", lambda *_: pd.DataFrame(done))
+    monkeypatch.setattr(cost_plan, "gather", lambda *_: pd.DataFrame(done))
     work = [cost.run_cost(spec, SMOKE.evaluate_every, "fp32").flops for spec in specs]
     left = 200 * work[2] / (work[0] + work[1])
-    assert cost_panels.plan_lines(SMOKE, {"table1": specs}, specs[:2], Path("none"), None) == [
+    assert cost_plan.plan_lines(SMOKE, {"table1": specs}, specs[:2], Path("none"), None) == [
         "MEASURED: 2 runs took 100 s each in the mean (100 to 100 s) on a core.",
-        f"The other 1 would take {cost_panels.duration(left)} at that speed in one process, and a "
+        f"The other 1 would take {cost_plan.duration(left)} at that speed in one process, and a "
         "share of it in several.",
     ]
 
 
 def test_nothing_is_computed_for_a_laptop_where_nothing_was_measured() -> None:
     items = {"table1": table1(SMOKE)[:1]}
-    (line,) = cost_panels.plan_lines(SMOKE, items, [], Path("none"), None)
+    (line,) = cost_plan.plan_lines(SMOKE, items, [], Path("none"), None)
     assert "nothing is measured" in line
 
 
