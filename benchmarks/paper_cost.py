@@ -75,7 +75,7 @@ def _print_counts(backbones: list[str], image_size: int) -> None:
 
 
 def _print_measurements(backbone: str, image_size: int) -> None:
-    print(f"\nMEASURED, steps of {backbone} on one core, the first and the second of a process")
+    print(f"\nMEASURED, steps of {backbone} on one core, a process's first and second")
     for precision in PRECISIONS:
         found = []
         for sites in MEASURED_SITES:
