@@ -146,7 +146,7 @@ def memory_panel(spec: RunSpec) -> pd.DataFrame:
                 on.label,
                 precision,
                 f"{need / GIB:.0f} of {cost.usable(on) / GIB:.0f} GiB",
-                f"--groups-at-once {alone}" if alone else "no",
+                f"`--groups-at-once {alone}`" if alone else "no",
                 "yes" if shared else "no",
                 f"{cost.largest_group(spec, on)} sites",
             )

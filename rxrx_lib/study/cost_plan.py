@@ -73,10 +73,13 @@ def _measured_lines(
     }
     pace = float(found["seconds"].sum()) / sum(work[spec.id] for spec in done)
     left = sum(flops for name, flops in work.items() if name not in set(found["id"]))
-    return [
+    took = (
         f"MEASURED: {len(found)} runs took {found['seconds'].mean():.0f} s each in the mean "
         f"({found['seconds'].min():.0f} to {found['seconds'].max():.0f} s) on "
-        f"{'; '.join(sorted(found['hardware'].unique()))}.",
-        f"The other {len(work) - len(found)} would take {duration(pace * left)} at that speed in "
-        "one process, and a share of it in several.",
-    ]
+        f"{'; '.join(sorted(found['hardware'].unique()))}."
+    )
+    rest = (
+        f"{len(work) - len(found)} more would take {duration(pace * left)} at that speed in "
+        "one process, and a share of it in several."
+    )
+    return [took, rest] if left else [took]

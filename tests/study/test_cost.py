@@ -203,9 +203,11 @@ def test_done_runs_give_the_measure_for_the_others(monkeypatch: pytest.MonkeyPat
     left = 200 * work[2] / (work[0] + work[1])
     assert cost_plan.plan_lines(SMOKE, {"table1": specs}, specs[:2], Path("none"), None) == [
         "MEASURED: 2 runs took 100 s each in the mean (100 to 100 s) on a core.",
-        f"The other 1 would take {cost_plan.duration(left)} at that speed in one process, and a "
+        f"1 more would take {cost_plan.duration(left)} at that speed in one process, and a "
         "share of it in several.",
     ]
+    (line,) = cost_plan.plan_lines(SMOKE, {"table1": specs[:2]}, specs[:2], Path("none"), None)
+    assert line.startswith("MEASURED: 2 runs")
 
 
 def test_nothing_is_computed_for_a_laptop_where_nothing_was_measured() -> None:
