@@ -1,4 +1,4 @@
-"""The benchmark of the data layer runs through, at a size that measures nothing."""
+"""The benchmarks run through, at sizes that measure nothing."""
 
 from __future__ import annotations
 
@@ -15,4 +15,13 @@ def test_the_benchmark_of_the_data_layer_prints_every_topic() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     for topic in ("packed store, zstd", "threads ahead", "packing, lz4", "densenet_small", "MB"):
+        assert topic in done.stdout
+
+
+def test_the_benchmark_of_the_papers_cost_counts_every_backbone_and_takes_real_steps() -> None:
+    small = "--backbones densenet_small resnet_small --image-size 16"
+    command = [sys.executable, str(ROOT / "benchmarks" / "paper_cost.py"), *small.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    for topic in ("densenet_small", "resnet_small", "COUNTED", "MEASURED", "one more site takes"):
         assert topic in done.stdout

@@ -23,6 +23,7 @@ from rxrx_lib.cli.arguments import (
 from rxrx_lib.training.peers import started_by_torchrun
 
 if TYPE_CHECKING:
+    from rxrx_lib.study.gpus import Gpu
     from rxrx_lib.study.profiles import Profile
     from rxrx_lib.study.spec import RunSpec
 
@@ -40,6 +41,8 @@ def add_study_commands(commands: Commands) -> None:
     run.set_defaults(stopped=GOES_ON)
     for study in (plan, run):
         add_items(study)
+    plan.add_argument("--cost", action="store_true", help="say how long they take")
+    plan.add_argument("--gpu", metavar="GPU", help="compute --cost for this one, e.g. a100-80")
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
     add_hardware(run)
     run.add_argument(
@@ -77,15 +80,35 @@ def add_items(command: argparse.ArgumentParser) -> None:
 
 
 def _plan(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.gpus import gpu
     from rxrx_lib.study.runs import open_run
 
+    on = as_usage(lambda: gpu(asked.gpu)) if asked.gpu else None
+    if on and not asked.cost:
+        raise UsageError(f"--gpu is {asked.gpu} without --cost; give both.")
     specs = asked_specs(asked)
     states = [open_run(asked.runs, spec).state for spec in specs]
     for spec, state in zip(specs, states, strict=True):
         print(f"{spec.id}  {state:<9}  {spec}")
     counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
     print(f"{len(specs)} runs ({counts})")
+    if asked.cost and specs:
+        _print_cost(asked, specs, on)
     return DONE
+
+
+def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
+    from rxrx_lib.study.catalogue import CATALOGUE
+    from rxrx_lib.study.cost_plan import plan_lines
+    from rxrx_lib.study.runs import open_run
+
+    profile, wanted = trained(asked.profile), {spec.id for spec in specs}
+    items = {}
+    for name in asked.only or CATALOGUE:
+        of_item = asked_specs(argparse.Namespace(**(vars(asked) | {"only": [name], "ids": None})))
+        items[name] = [spec for spec in of_item if spec.id in wanted]
+    done = [spec for spec in specs if open_run(asked.runs, spec).done]
+    print("\n".join(plan_lines(profile, items, done, asked.runs, on)))
 
 
 def _run(asked: argparse.Namespace) -> int:

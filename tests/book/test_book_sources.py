@@ -26,6 +26,7 @@ GENERATED = {
     "chapters/embeddings",
     "chapters/screen",
     "chapters/batch_effect",
+    "chapters/paper_cost",
     "chapters/status",
 }
 PAGES = sorted(p for p in BOOK.rglob("*.md") if p.relative_to(BOOK).parts[0] != "chapters")

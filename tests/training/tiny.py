@@ -58,10 +58,11 @@ class Noise:
         """Do nothing; a test may have something happen before the pixels are handed out."""
 
 
-def noise(sites: int = SITES, seed: int = 0) -> Noise:
+def noise(sites: int = SITES, seed: int = 0, image_size: int = 16) -> Noise:
     draw = np.random.default_rng(seed)
     level = draw.integers(1, 255, (sites, 6, 1, 1))  # else all sites look alike
-    return Noise(draw.integers(0, level, (sites, 6, 16, 16)).astype(np.uint8))
+    shape = (sites, 6, image_size, image_size)
+    return Noise(draw.integers(0, level, shape).astype(np.uint8))
 
 
 def statistics_of_noise(sites: int = SITES) -> Statistics:
