@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import multiprocessing
 import os
 import statistics
@@ -33,6 +34,7 @@ from rxrx_lib.models.adabn import GroupBatchNorm
 from rxrx_lib.models.network import Network, build_network
 from rxrx_lib.study.executors import WORKER_ENVIRONMENT
 from rxrx_lib.study.profiles import PROFILES
+from rxrx_lib.study.provenance import code_version, hardware
 from rxrx_lib.training.augment import Mix
 from rxrx_lib.training.fit import Targets, backward, fit
 from rxrx_lib.training.hardware import Hardware, prepared
@@ -321,6 +323,17 @@ def workers(rounds: int) -> None:
     print(f"  demo network {os.cpu_count():3} cores{statistics.median(gains):44.3f}    1.80")
 
 
+def provenance() -> str:
+    """Say when and on what this was measured."""
+    code = code_version()
+    commit = str(code.get("commit", code["rxrx_lib"]))[:10]
+    changed = " and changes" if code.get("modified") else ""
+    return (
+        f"{datetime.date.today()}; commit {commit}{changed}; {hardware('cpu')} of "
+        f"{os.cpu_count()}; torch {torch.__version__}"
+    )
+
+
 def main() -> None:
     """Measure and print, in the environment that the study's worker processes have."""
     asked_for = {name: str(value) for name, value in WORKER_ENVIRONMENT.items()}
@@ -329,6 +342,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="for each pair of timings")
     asked = parser.parse_args()
+    print(provenance())
     with prepared(CPU):
         loop(asked.seconds)
         grouped(asked.seconds)
