@@ -56,6 +56,18 @@ def count(text: str) -> int:
     return int(text)
 
 
+def asked_workers(asked: argparse.Namespace, device: str) -> int:
+    """Return how many processes are to train; by default one a core, and on a GPU this one alone.
+
+    Two trainings would share one GPU's memory.
+    """
+    from rxrx_lib.data.in_order import usable_cores
+
+    if asked.workers is not None:
+        return int(asked.workers)
+    return usable_cores() if device.startswith("cpu") else 0
+
+
 def positive_count(text: str) -> int:
     """Read a number of processes that do the work."""
     if count(text) == 0:
@@ -80,6 +92,7 @@ NUMBERS: dict[str, tuple[Callable[[str], Any], str, str]] = {
         "N",
         "groups of a minibatch in the network at once; fewer take less memory; 0: all",
     ),
+    "sites_a_pass": (positive_count, "N", "sites in the network at once in prediction"),
     "checkpoint_seconds": (float, "S", "least time between two checkpoints"),
 }
 SWITCHES = {

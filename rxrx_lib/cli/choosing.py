@@ -13,6 +13,7 @@ from rxrx_lib.cli.arguments import (
     add_profile,
     as_usage,
     asked_hardware,
+    asked_workers,
     count,
 )
 from rxrx_lib.cli.studies import GOES_ON, trained
@@ -34,12 +35,14 @@ def add_choose_command(commands: Commands) -> None:
     add_hardware(choose)
     choose.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     choose.add_argument(
-        "--workers", type=count, metavar="N", help="processes here; 0: in this one; default: cores"
+        "--workers",
+        type=count,
+        metavar="N",
+        help="processes here; 0: in this one; default: cores, 0 on a GPU",
     )
 
 
 def _choose(asked: argparse.Namespace) -> int:
-    from rxrx_lib.data.in_order import usable_cores
     from rxrx_lib.study.choice_tables import choice_report
     from rxrx_lib.study.choosing import candidates, choices
     from rxrx_lib.study.require import require
@@ -47,15 +50,15 @@ def _choose(asked: argparse.Namespace) -> int:
 
     profile = trained(asked.profile)
     tried = as_usage(lambda: candidates(profile, asked.methods))
-    if asked.scheduler is None:  # a cluster has devices of its own
-        as_usage(lambda: resolve_device(asked.device))
+    # A cluster has devices of its own.
+    device = "cpu" if asked.scheduler else as_usage(lambda: resolve_device(asked.device))
     results = require(
         [spec for each in tried for spec in each.specs],
         data=asked.data,
         store=asked.runs,
         device=asked.device,
         hardware=asked_hardware(asked),
-        workers=usable_cores() if asked.workers is None else asked.workers,
+        workers=asked_workers(asked, device),
         scheduler=asked.scheduler,
     )
     print(choice_report(profile, choices(tried, results), results), end="")

@@ -17,6 +17,7 @@ from rxrx_lib.cli.arguments import (
     add_profile,
     as_usage,
     asked_hardware,
+    asked_workers,
     count,
     known_profile,
 )
@@ -53,7 +54,10 @@ def add_study_commands(commands: Commands) -> None:
     )
     run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     run.add_argument(
-        "--workers", type=count, metavar="N", help="processes here; 0: in this one; default: cores"
+        "--workers",
+        type=count,
+        metavar="N",
+        help="processes here; 0: in this one; default: cores, 0 on a GPU",
     )
 
     report = add_command(commands, "report", _report, "print every number beside the paper's")
@@ -112,21 +116,19 @@ def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None)
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from rxrx_lib.data.in_order import usable_cores
     from rxrx_lib.study.require import require
     from rxrx_lib.training.hardware import resolve_device
 
     specs = asked_specs(asked)
     if not specs:
         raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
-    if asked.scheduler is None:  # a cluster has devices of its own
-        as_usage(lambda: resolve_device(asked.device))
+    # A cluster has devices of its own.
+    device = "cpu" if asked.scheduler else as_usage(lambda: resolve_device(asked.device))
     every = asked.evaluate_every
     if every is None:
         every = known_profile(asked.profile).evaluate_every
     if started_by_torchrun():
         return _run_together(asked, specs, every)
-    workers = usable_cores() if asked.workers is None else asked.workers
     done = require(
         specs,
         data=asked.data,
@@ -134,7 +136,7 @@ def _run(asked: argparse.Namespace) -> int:
         device=asked.device,
         hardware=asked_hardware(asked),
         evaluate_every=every,
-        workers=workers,
+        workers=asked_workers(asked, device),
         scheduler=asked.scheduler,
         weights=asked.weights,
     )

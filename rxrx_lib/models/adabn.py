@@ -89,15 +89,18 @@ class GroupBatchNorm(nn.Module):
         if self.given is not None:
             return self._normalise(x, *self.given)
         if self.seen is not None:
-            y, means, variances = self._normalise_groups(x, len(x))
+            mean, variance = self.running_mean.new_zeros(2, x.shape[1])
+            y = self._normalise_by_itself(x, mean, variance, 1.0)
             values = x.numel() // x.shape[1]
-            biased = variances[0] * ((values - 1) / values)
-            self.seen.append(GroupStatistics(len(x), means[0], biased))
+            self.seen.append(GroupStatistics(len(x), mean, variance * ((values - 1) / values)))
             return y
         if not self.training:
             return self._normalise(x, self.running_mean, self.running_variance)
-        y, means, variances = self._normalise_groups(x, self.group_size)
         momentum = self._momentum_of_part()
+        if len(x) == self.group_size:  # one group is what PyTorch's own layer knows
+            running = self.running_mean, self.running_variance
+            return self._normalise_by_itself(x, *running, momentum)
+        y, means, variances = self._normalise_groups(x)
         with torch.no_grad():
             self.running_mean.lerp_(means.mean(0), momentum)
             self.running_variance.lerp_(variances.mean(0), momentum)
@@ -115,23 +118,27 @@ class GroupBatchNorm(nn.Module):
     def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.epsilon)
 
-    def _normalise_groups(self, x: Tensor, group_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _normalise_by_itself(
+        self, x: Tensor, mean: Tensor, variance: Tensor, momentum: float
+    ) -> Tensor:
+        """Normalise x by its own statistics, and move the given ones there by the momentum."""
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, True, momentum, self.epsilon)
+
+    def _normalise_groups(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return y like x, and the groups' means and unbiased variances, both (G, C)."""
-        if len(x) % group_size:
+        if len(x) % self.group_size:
             raise ValueError(
-                f"a minibatch of {len(x)} sites is no whole number of groups of {group_size}; "
-                "train with whole groups, or predict under using_statistics."
+                f"a minibatch of {len(x)} sites is no whole number of groups of "
+                f"{self.group_size}; train with whole groups, or predict under using_statistics."
             )
-        groups = torch.split(x, group_size)
+        groups = torch.split(x, self.group_size)
         means, variances = self.running_mean.new_zeros(2, len(groups), x.shape[1])
-        # momentum 1 makes F.batch_norm write the group's statistics into the rows of the tables
+        # The momentum of 1 writes each group's statistics into its row of the tables.
         normalised = [
-            F.batch_norm(group, mean, variance, self.weight, self.bias, True, 1.0, self.epsilon)
+            self._normalise_by_itself(group, mean, variance, 1.0)
             for group, mean, variance in zip(groups, means, variances, strict=True)
         ]
-        # One group need not be copied together.
-        y = torch.cat(normalised) if len(groups) > 1 else normalised[0]
-        return y, means, variances
+        return torch.cat(normalised), means, variances
 
     def extra_repr(self) -> str:
         """Show what the layer was built with."""

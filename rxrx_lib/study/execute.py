@@ -86,7 +86,7 @@ def run_one(spec: RunSpec, runtime: Runtime, peers: Peers = ALONE) -> str:
         if peers.first:
             stages.commit(run, network, history, metrics, source)
     except Exception as error:
-        if _done_meanwhile(run):
+        if peers.size == 1 and _done_meanwhile(run):
             return run.id
         if not isinstance(error, PeerLost):  # the one that was lost tells why, if it still could
             runs.fail(run, error)

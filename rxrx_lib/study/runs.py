@@ -73,7 +73,7 @@ class Run:
             return "done"
         if (self.path / "failure.json").exists():
             return "failed"
-        if self.checkpoint.exists():
+        if checkpoint.exists(self.checkpoint):
             return "resumable"
         return "started" if (self.path / "spec.json").exists() else "absent"
 
@@ -148,6 +148,7 @@ def tidy(run: Run) -> None:
         with suppress(FileNotFoundError):
             if time.time() - attempt.stat().st_mtime > OLD_ATTEMPT:
                 shutil.rmtree(attempt, ignore_errors=True)
+    checkpoint.remove_unfinished(run.checkpoint, OLD_ATTEMPT)
     if run.done:
         checkpoint.remove(run.checkpoint)
         (run.path / "failure.json").unlink(missing_ok=True)

@@ -167,8 +167,9 @@ def train(
         )
     except LossNotFinite as error:
         names = screen.table["site_id"].iloc[error.rows].tolist()
-        several = f"{', '.join(names[:5])} and {len(names) - 5} more" if len(names) > 5 else names
-        raise LossNotFinite(f"{error} There: {several}.", error.rows) from error
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        there = f"There: {', '.join(names[:5])}{more}."
+        raise LossNotFinite(f"{error} {there}", error.rows) from error
 
 
 def test_accuracy(network: Network, work: Work) -> float:
@@ -233,6 +234,7 @@ def predicted(network: Network, work: Work, asked: PredictSpec) -> dict[str, npt
         group_size=work.spec.recipe.group_size,
         embeddings=asked.embeddings,
         precision=work.spec.recipe.precision,
+        sites_a_pass=work.sites.hardware.sites_a_pass,
         peers=work.peers,
     )
 

@@ -12,6 +12,7 @@ from types import FrameType
 
 from rxrx_lib.study.execute import Runtime, run_one
 from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.runs import open_run
 from rxrx_lib.study.screens import prepare_screen
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.training.distributed import joined, lost_peers_explained
@@ -44,9 +45,10 @@ def run_together(specs: Sequence[RunSpec], runtime: Runtime, progress: Progress)
     with _termination_explained(), joined(device) as (peers, own):
         hardware = dataclasses.replace(runtime.hardware, device=own)
         runtime = dataclasses.replace(runtime, hardware=hardware)
+        waiting = [spec for spec in specs if not peers.agreed(open_run(runtime.runs, spec).done)]
         if peers.first:
-            progress.start(total=len(specs), done=0)
-        for spec in specs:
+            progress.start(total=len(specs), done=len(specs) - len(waiting))
+        for spec in waiting:
             with lost_peers_explained(peers):
                 if peers.first:
                     prepare_screen(spec.data, runtime.data)
@@ -63,8 +65,8 @@ def _termination_explained() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         print(
             f"rxrx: process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} was ended, as "
-            "torchrun does when another one has failed; the same command goes on from the last "
-            "checkpoint.",
+            "torchrun does when another one has failed or the machine stops it; the same command "
+            "goes on from the last checkpoint.",
             file=sys.stderr,
             flush=True,
         )

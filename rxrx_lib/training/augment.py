@@ -168,7 +168,9 @@ def oriented(x: Tensor, orientation: npt.NDArray[np.int64]) -> Tensor:
     place += height * width * torch.arange(sites, device=x.device)[:, None]
     # One copy for all: of pixels, whose channels lie together in memory.
     pixels = x.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, place.reshape(-1))
-    return pixels.reshape(sites, height, width, channels).permute(0, 3, 1, 2)
+    y = pixels.reshape(sites, height, width, channels).permute(0, 3, 1, 2)
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    return y if last else y.contiguous()
 
 
 @lru_cache(maxsize=2)

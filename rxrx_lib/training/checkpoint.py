@@ -11,6 +11,7 @@ import hashlib
 import io
 import logging
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,19 @@ def load(path: Path) -> dict[str, Any] | None:
         )
         return state
     return None
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is one, be it the one before after a kill between two renames."""
+    return path.exists() or _previous(path).exists()
+
+
+def remove_unfinished(path: Path, older_than: float) -> None:
+    """Remove what kills have left half-written beside it, of so many seconds ago or more."""
+    for unfinished in path.parent.glob(f".{path.name}-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - unfinished.stat().st_mtime > older_than:
+                unfinished.unlink()
 
 
 def remove(path: Path) -> None:

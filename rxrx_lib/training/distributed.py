@@ -8,6 +8,7 @@ DistributedDataParallel, and what else has to agree is averaged here.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -36,7 +37,7 @@ def joined(device: str) -> Iterator[tuple[Peers, str]]:
     Raises
     ------
     ValueError
-        If a machine has fewer GPUs than processes.
+        If a machine has fewer GPUs than processes, or all are to take the same one.
     """
     if not started_by_torchrun():
         yield ALONE, device
@@ -54,8 +55,13 @@ def joined(device: str) -> Iterator[tuple[Peers, str]]:
 
 
 def _own_device(device: str, local_rank: int) -> str:
-    if torch.device(device).type != "cuda" or torch.device(device).index is not None:
+    if torch.device(device).type != "cuda":
         return device
+    if torch.device(device).index is not None:
+        raise ValueError(
+            f"device is {device!r}, one GPU for all processes; give cuda, of which each takes the "
+            "one of its number."
+        )
     if local_rank >= torch.cuda.device_count():
         raise ValueError(
             f"process {local_rank} of this machine finds {torch.cuda.device_count()} GPUs; "
@@ -71,9 +77,12 @@ def replicated(network: nn.Module, peers: Peers) -> nn.Module:
     """
     if peers.size == 1:
         return network
-    return nn.parallel.DistributedDataParallel(
-        network, broadcast_buffers=False, gradient_as_bucket_view=True
-    )
+    with warnings.catch_warnings():
+        # Its successor is not in all versions of torch that this code runs on.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        return nn.parallel.DistributedDataParallel(
+            network, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
 
 
 @contextmanager
@@ -135,5 +144,6 @@ def lost_peers_explained(peers: Peers) -> Iterator[None]:
             raise
         raise PeerLost(
             f"process {peers.rank} of {peers.size} lost another one, which ended or broke down; "
-            "the same command goes on from the last checkpoint."
+            "the same command goes on from the last checkpoint. "
+            f"({str(error).splitlines()[0]})"
         ) from error

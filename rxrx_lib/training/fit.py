@@ -108,7 +108,7 @@ def fit(
     optimizer = build_optimizer(network, recipe, fused=hardware.fused)
     pause = hardware.checkpoint_seconds
     saver = Saver(checkpoint_path, network, optimizer, peers, attempts, least_seconds=pause)
-    now, steps = saver.resume(), len(plan(0))
+    now, steps = saver.resume(), len(of_rank(plan(0), peers.rank, peers.size))
     passes = passes_of_a_step(recipe.groups // peers.size, hardware.groups_at_once)
     model = distributed.replicated(network, peers)
 
@@ -128,14 +128,14 @@ def fit(
                     optimizer.zero_grad(set_to_none=True)
                     losses = backward(model, x, classes, mix, recipe, reversal, passes, penalty)
                     means = distributed.mean(losses.mean(1), peers).tolist()
-                    require_finite(means, losses, rows, now.epoch, now.step)
+                    require_finite(means, losses, rows, key, peers)
                     optimizer.step()
                     now.losses.append(means)
                     now.step += 1
                     saver.when_due(now)
             distributed.average_running_statistics(network, peers)
             rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - started
-            accuracy, peak = evaluate(now.epoch), peak_memory(sites.device.type)
+            accuracy, peak = evaluate(now.epoch), peak_memory(str(sites.device))
             now.end_epoch(learning_rate=rate, accuracy=accuracy, seconds=seconds, peak_memory=peak)
             network.train()
         saver.save(now)
@@ -241,22 +241,22 @@ def reversal_strength(recipe: Recipe, progress: float) -> float:
 
 
 def require_finite(
-    means: list[float], losses: Tensor, rows: npt.NDArray[np.int64], epoch: int, step: int
+    means: list[float], losses: Tensor, rows: npt.NDArray[np.int64], key: Key, peers: Peers
 ) -> None:
     """Make sure, before the optimizer's step, that its losses are numbers.
 
     Raises
     ------
     LossNotFinite
-        If they are not, with the rows of this process where they are not.
+        If they are not, in every process, with all rows where they are not.
     """
     if all(map(math.isfinite, means)):
         return
-    here = ~losses.isfinite().all(0).cpu().numpy()
+    here = rows[~losses.isfinite().all(0).cpu().numpy()]
     raise LossNotFinite(
-        f"the loss is {sum(means)} at epoch {epoch}, step {step} (both counted from 0); take a "
-        "lower learning_rate or a longer warm-up, and look at the sites.",
-        rows[here],
+        f"the loss is {sum(means)} at epoch {key.epoch}, step {key.step} (both counted from 0); "
+        "take a lower learning_rate or a longer warm-up, and look at the sites.",
+        np.concatenate(distributed.gathered(here, peers)),
     )
 
 
@@ -284,4 +284,5 @@ def seed_network(key: Key, peers: Peers, device: torch.device) -> None:
     seed = int(generator("network", *key, peers.rank).integers(2**63))
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)

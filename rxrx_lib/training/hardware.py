@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Hardware:
     groups_at_once: int = 0
     """Groups of a minibatch that go through the network together, the gradient adding up over the
     others: fewer take less memory. 0 takes all; else it divides the groups of a process."""
+    sites_a_pass: int = 256
+    """Sites that go through the network together in prediction, >= 1."""
     pinned: bool = True
     """Whether pixels are read into page-locked memory, from which a GPU copies faster; without
     effect on a CPU."""
@@ -46,10 +49,11 @@ class Hardware:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for name in ("loader_workers", "memory_for_sites", "groups_at_once"):
+        least = {"loader_workers": 0, "memory_for_sites": 0, "groups_at_once": 0, "sites_a_pass": 1}
+        for name, minimum in least.items():
             value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"{name} is {value}; give a whole number >= 0.")
+            if type(value) is not int or value < minimum:
+                raise ValueError(f"{name} is {value}; give a whole number >= {minimum}.")
         if not 0 <= self.checkpoint_seconds < math.inf:
             raise ValueError(
                 f"checkpoint_seconds is {self.checkpoint_seconds}; give a finite number >= 0."
@@ -68,7 +72,11 @@ def resolve_device(device: str) -> str:
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and torch.cuda.is_available():
+        return device  # which one is not known yet: each process takes its own
     try:
+        if torch.device(device).type == "meta":
+            raise NotImplementedError("it holds no numbers")
         torch.empty(0, device=device)
     # torch raises any of these: no such word, not built with it, no driver, not on this system.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -141,16 +149,20 @@ def deterministic_on_cuda(device: str) -> Iterator[None]:
     before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
     products = torch.get_float32_matmul_precision()
     strict = torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic  # whose attributes are properties of the module
+    filling = memory.fill_uninitialized_memory
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = True, False, False
     torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False  # else all is written twice
     try:
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = before
         torch.set_float32_matmul_precision(products)
         torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+        memory.fill_uninitialized_memory = filling
 
 
 def passes_of_a_step(groups: int, groups_at_once: int) -> int:
@@ -194,6 +206,8 @@ class OutOfMemory(RuntimeError):
 def memory_explained(sites: int) -> Iterator[None]:
     """Turn torch's report that memory ran out, with so many sites at once, into advice.
 
+    Both for training and for prediction.
+
     Raises
     ------
     OutOfMemory
@@ -209,7 +223,7 @@ def memory_explained(sites: int) -> Iterator[None]:
         if not of_gpu and "can't allocate memory" not in str(error):
             raise
         raise OutOfMemory(
-            f"memory ran out with {sites} sites at once in the network; take fewer groups at once "
-            "(groups_at_once), keep no sites in memory (memory_for_sites 0), or share the "
-            "minibatch among more processes (torchrun)."
+            f"memory ran out with {sites} sites at once in the network; take fewer: groups_at_once "
+            "in training, sites_a_pass in prediction, or more processes (torchrun); or keep no "
+            "sites in memory (memory_for_sites 0)."
         ) from error

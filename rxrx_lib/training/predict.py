@@ -18,6 +18,7 @@ from rxrx_lib.models.exact_statistics import exact_experiment_statistics
 from rxrx_lib.models.network import Network
 from rxrx_lib.training.distributed import gathered
 from rxrx_lib.training.fit import autocast
+from rxrx_lib.training.hardware import memory_explained
 from rxrx_lib.training.peers import ALONE, Peers
 from rxrx_lib.training.pools import (
     Rows,
@@ -70,7 +71,8 @@ def predict(
     precision
         As in training.
     sites_a_pass
-        Sites forwarded at once; changes memory and rounding, nothing else.
+        Sites forwarded at once; changes memory and rounding, nothing else. Statistics are measured
+        group by group.
     peers
         The processes that share the experiments; all return all predictions.
 
@@ -108,6 +110,7 @@ def predict(
         for pool in pools(table, name, wanted, statistics, group_size):
             require_one_experiment(pool, experiment_of)
             with (
+                memory_explained(sites_a_pass),
                 torch.inference_mode(),
                 autocast(precision, sites.device),
                 _normalised(network, sites, pool.members, statistics, group_size),

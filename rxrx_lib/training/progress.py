@@ -15,7 +15,7 @@ from torch import nn
 
 from rxrx_lib.training import checkpoint
 from rxrx_lib.training.attempts import Attempts
-from rxrx_lib.training.distributed import average_running_statistics
+from rxrx_lib.training.distributed import average_running_statistics, gathered
 from rxrx_lib.training.peers import Peers
 
 
@@ -117,16 +117,39 @@ class Saver:
         self._last = clock()
 
     def resume(self) -> Progress:
-        """Restore what a checkpoint holds, if there is one, and return how far it had come."""
+        """Restore what a checkpoint holds, if there is one, and return how far it had come.
+
+        Raises
+        ------
+        ValueError
+            If the processes find different checkpoints.
+        """
         state = None if self._path is None else checkpoint.load(self._path)
+        place = (0, 0) if state is None else (state["epoch"], state["step"])
+        if len(set(gathered(place, self._peers))) > 1:
+            raise ValueError(
+                f"the processes read different checkpoints at {self._path}; give all of them the "
+                "same folder of runs, on a disk that they share."
+            )
         if state is None:
             return Progress()
         self._network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._restore_optimizer(state["optimizer"])
         if self._attempts is not None:
             self._attempts.earlier = state["attempts"]
         history = [EpochRecord(*record) for record in state["history"]]
         return Progress(state["epoch"], state["step"], state["losses"], history)
+
+    def _restore_optimizer(self, state: dict[str, Any]) -> None:
+        """Load what the optimizer had, but not how it computes, which is today's hardware's."""
+        fused = [group["fused"] for group in self._optimizer.param_groups]
+        self._optimizer.load_state_dict(state)
+        for group, each in zip(self._optimizer.param_groups, fused, strict=True):
+            group["fused"] = each
+        # The fused step reads weights and momentum as they lie in memory: they have to lie alike.
+        for weights, kept in self._optimizer.state.items():
+            if kept.get("momentum_buffer") is not None:
+                kept["momentum_buffer"] = torch.empty_like(weights).copy_(kept["momentum_buffer"])
 
     def when_due(self, progress: Progress) -> None:
         """Save, if the last time is long enough ago."""

@@ -65,9 +65,9 @@ class Recipe:
         """Check every field."""
         for name, minimum in (("epochs", 1), ("groups", 1), ("group_size", 2)):
             value = getattr(self, name)
-            if value < minimum:
+            if type(value) is not int or value < minimum:
                 raise ValueError(f"{name} is {value}; give a whole number >= {minimum}.")
-        if not 0 <= self.warmup_epochs < self.epochs:
+        if type(self.warmup_epochs) is not int or not 0 <= self.warmup_epochs < self.epochs:
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs}; give 0 to epochs - 1 = {self.epochs - 1}."
             )

@@ -32,7 +32,8 @@ class Sites:
     by
         What each is standardised by, (N, C); None for each by its own pixels.
     hardware
-        Whether and where they are kept, and who reads ahead. Its device is resolved already.
+        Whether and where they are kept, and who reads ahead; threads share the reading of one step
+        where sites are kept. Its device is resolved already.
     dtype
         Of the values: float32 or float64. They are standardised in float32 all the same.
     """
@@ -47,17 +48,17 @@ class Sites:
         hardware = hardware or Hardware(device="cpu")
         self.images = images
         self.by = by
+        self.hardware = hardware
         self.device = torch.device(hardware.device)
         self.dtype = dtype
         self.memory_format = (
             torch.channels_last if hardware.channels_last else torch.contiguous_format
         )
-        self._workers = hardware.loader_workers
         self._pinned = hardware.pinned and self.device.type == "cuda"
         shape = (images.sites, len(images.channels), images.image_size, images.image_size)
         self._kept: Tensor | None = None
         if np.prod(shape, dtype=np.int64) * dtype.itemsize <= hardware.memory_for_sites:
-            # Nothing is written yet, and a system that hands memory out page by page has given none
+            # Memory that is not written yet: most systems have given none of it then.
             self._kept = torch.empty(
                 shape, dtype=dtype, device=self.device, memory_format=self.memory_format
             )
@@ -107,7 +108,9 @@ class Sites:
     def _read(
         self, steps: npt.NDArray[np.int64] | Sequence[Rows]
     ) -> Generator[tuple[Rows, Tensor]]:
-        reading = minibatches(self.images, steps, workers=self._workers, pinned=self._pinned)
+        reading = minibatches(
+            self.images, steps, workers=self.hardware.loader_workers, pinned=self._pinned
+        )
         with closing(reading):
             for rows, pixels in reading:
                 # The next minibatch is read into memory that this copy has left.

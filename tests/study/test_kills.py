@@ -9,6 +9,8 @@ import signal
 import time
 from pathlib import Path
 
+import pandas as pd
+
 from rxrx_lib.study import runs
 from rxrx_lib.study.execute import Runtime, run_one
 from rxrx_lib.study.spec import RunSpec
@@ -23,7 +25,7 @@ EVERY_STEP = Hardware(device="cpu", checkpoint_seconds=0.0)
 
 
 def execute(spec: RunSpec, data: Path, store: Path) -> None:
-    run_one(spec, Runtime(data=data, runs=store, hardware=EVERY_STEP))
+    run_one(spec, Runtime(data=data, runs=store, hardware=EVERY_STEP, evaluate_every=2))
 
 
 def position(run: runs.Run) -> tuple[int, int]:
@@ -54,5 +56,17 @@ def test_a_run_killed_ten_times_at_random_moments_ends_in_the_bits_of_an_undistu
     assert positions == sorted(set(positions))
     execute(SPEC, release, tmp_path / "killed")
     assert len(run.provenance()["attempts"]) == KILLS + 1
-    run_one(SPEC, Runtime(data=release, runs=tmp_path / "undisturbed"))
-    same_bits(runs.open_run(tmp_path / "undisturbed", SPEC), run)
+    undisturbed = Runtime(data=release, runs=tmp_path / "undisturbed", evaluate_every=2)
+    run_one(SPEC, undisturbed)
+    same_bits(runs.open_run(undisturbed.runs, SPEC), run)
+
+
+def test_the_history_has_the_test_accuracy_where_it_was_asked_for(
+    release: Path, tmp_path: Path
+) -> None:
+    spec = run_spec("adabn", BY_SITE, epochs=4)
+    run_one(spec, Runtime(data=release, runs=tmp_path, evaluate_every=2))
+    run = runs.open_run(tmp_path, spec)
+    history = pd.read_csv(run.result / "history.csv")
+    assert history["test_accuracy"].notna().tolist() == [False, True, False, True]
+    assert history["test_accuracy"].iloc[-1] == run.metrics()["accuracy"]

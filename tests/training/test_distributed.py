@@ -84,6 +84,13 @@ def test_processes_that_share_the_experiments_return_the_predictions_of_one(
     assert two[0]["predicted"] == two[1]["predicted"] == one["predicted"]
 
 
+def test_sites_where_a_loss_is_nan_are_named_in_every_process(
+    one: dict[str, Any], two: list[dict[str, Any]]
+) -> None:
+    assert len(one["nan"]) == 4  # the group of the site that is broken
+    assert two[0]["nan"] == two[1]["nan"] == one["nan"]
+
+
 def test_alone_nothing_is_averaged_and_a_flag_is_ones_own() -> None:
     values = torch.tensor([1.0, 2.0])
     assert distributed.mean(values, ALONE) is values

@@ -17,13 +17,14 @@ from torch import nn
 
 from rxrx_lib.data import normalization
 from rxrx_lib.data.loader import shuffled
-from rxrx_lib.models.network import Network
+from rxrx_lib.models.network import Network, Outputs
 from rxrx_lib.training import checkpoint
 from rxrx_lib.training.augment import standardise
 from rxrx_lib.training.fit import Targets, reversal_strength
 from rxrx_lib.training.hardware import prepared
 from rxrx_lib.training.optimizer import build_optimizer
-from rxrx_lib.training.progress import LossNotFinite, NotFinite
+from rxrx_lib.training.peers import ALONE
+from rxrx_lib.training.progress import LossNotFinite, NotFinite, Progress, Saver
 from tests.training.tiny import (
     CLASSES,
     CPU,
@@ -410,20 +411,50 @@ def test_a_loss_that_is_nan_stops_before_the_weights_are_spoilt_and_names_step_a
 
 
 def test_weights_that_are_nan_are_never_saved(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    train(network(), checkpoint_path=path)
+    path, net = tmp_path / "checkpoint.pt", network()
+    optimizer = build_optimizer(net, recipe(), fused=True)
+    saver = Saver(path, net, optimizer, ALONE, least_seconds=0.0)
+    saver.save(Progress())
     before = path.read_bytes()
-    with pytest.raises(NotFinite, match=r"weights that are infinite or nan|the loss is"):
-        train(
-            network(),
-            settings=recipe(learning_rate=1e30, epochs=6),
-            hardware=EVERY_STEP,
-            checkpoint_path=tmp_path / "other.pt",
-        )
-    kept = checkpoint.load(tmp_path / "other.pt")
-    if kept is not None:
-        assert all(torch.isfinite(values).all() for values in kept["network"].values())
+    with torch.no_grad():
+        net.sirna_head.weight[0, 0] = math.nan
+    with pytest.raises(NotFinite, match=r"sirna_head.weight has weights .* before epoch 2, step 1"):
+        saver.save(Progress(epoch=2, step=1))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("choice", ["channels_last", "fused"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_training_goes_on_under_another_choice_of_speed(
+    tmp_path: Path, choice: str, first: bool
+) -> None:
+    settings, path = recipe(precision="fp64"), tmp_path / "checkpoint.pt"
+    whole, cut, resumed = network(), network(), network()
+    train(whole, settings=settings)
+    one = dataclasses.replace(NOTHING_KEPT, **{choice: first})
+    two = dataclasses.replace(NOTHING_KEPT, **{choice: not first})
+    with pytest.raises(Cut):
+        train(cut, CutAfter(5), settings=settings, hardware=one, checkpoint_path=path)
+    train(resumed, settings=settings, hardware=two, checkpoint_path=path)
+    theirs = resumed.state_dict()
+    for name, values in whole.state_dict().items():
+        torch.testing.assert_close(theirs[name], values, rtol=1e-9, atol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_sites_reach_the_network_in_the_layout_that_was_asked_for(
+    channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    forward = Network.forward
+
+    def watched(self: Network, images: torch.Tensor, reversal: float = 0.0) -> Outputs:
+        seen.add(images.is_contiguous(memory_format=torch.channels_last))
+        return forward(self, images, reversal)
+
+    monkeypatch.setattr(Network, "forward", watched)
+    train(network(), hardware=dataclasses.replace(CPU, channels_last=channels_last))
+    assert seen == {channels_last}
 
 
 def test_checkpoints_are_written_by_the_clock_and_at_the_end(

@@ -49,6 +49,7 @@ def test_defaults_are_the_papers() -> None:
     [
         ("epochs", 0, ">= 1"),
         ("groups", 0, ">= 1"),
+        ("epochs", 2.5, ">= 1"),
         ("group_size", 1, ">= 2"),
         ("warmup_epochs", -1, "0 to epochs - 1 = 99"),
         ("warmup_epochs", 100, "0 to epochs - 1 = 99"),

@@ -54,10 +54,9 @@ def test_the_forward_pass_keeps_every_layers_input() -> None:
     assert cost.peak_bytes >= cost.kept_bytes
 
 
-def test_groups_are_joined_which_reads_and_writes_once_more() -> None:
-    extra = count(grouped, precision="fp32").forward_bytes
-    extra -= count(by_hand, precision="fp32").forward_bytes
-    assert extra == 4 * PIXELS * 2 * WIDE
+def test_a_group_alone_moves_no_byte_more_than_pytorchs_own_normalisation() -> None:
+    ours = count(grouped, precision="fp32").forward_bytes
+    assert ours == count(by_hand, precision="fp32").forward_bytes
 
 
 @pytest.mark.parametrize(("precision", "factor"), [("bf16", 0.5), ("fp64", 2.0)])

@@ -5,6 +5,8 @@ torchrun --nproc-per-node 2 -m tests.training.two_processes FOLDER
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from rxrx_lib.training.distributed import average_running_statistics, joined, me
 from rxrx_lib.training.fit import Plan, augmented, backward, classes_of
 from rxrx_lib.training.peers import ALONE, Peers
 from rxrx_lib.training.predict import predict
+from rxrx_lib.training.progress import LossNotFinite
 from rxrx_lib.training.sites import Sites
 from tests.data.screens import screen_table
 from tests.training.tiny import (
@@ -32,6 +35,7 @@ from tests.training.tiny import (
     network,
     noise,
     recipe,
+    statistics_of_noise,
     train,
 )
 
@@ -59,7 +63,10 @@ def plan_of(grouped: bool) -> Plan:
 def fifty_steps(grouped: bool, peers: Peers) -> dict[str, Any]:
     """Train in float64, with every augmentation, a reversed gradient and all."""
     net = network(reverses=True)
-    history = train(net, plan_of=plan_of(grouped), settings=FIFTY_STEPS, peers=peers)
+    # Two processes pass their groups one by one, as well.
+    hardware = dataclasses.replace(CPU, groups_at_once=0 if peers.size == 1 else 1)
+    plan = plan_of(grouped)
+    history = train(net, plan_of=plan, settings=FIFTY_STEPS, peers=peers, hardware=hardware)
     return {"state": net.state_dict(), "losses": [record[2:4] for record in history]}
 
 
@@ -80,6 +87,17 @@ def first_step(grouped: bool, peers: Peers) -> dict[str, Any]:
     }
 
 
+def sites_of_nan(peers: Peers) -> list[int]:
+    """Return the rows that are named where a loss is nan, in whatever process they are."""
+    statistics = statistics_of_noise()
+    statistics.mean[int(plan_of(False)(0)[0, GROUPS - 1, 0])] = math.nan
+    try:
+        train(network(), plan_of=plan_of(False), settings=ONE_STEP, by=statistics, peers=peers)
+    except LossNotFinite as error:
+        return sorted(error.rows.tolist())
+    return []
+
+
 def predicted(peers: Peers) -> dict[str, Any]:
     """Predict a small screen, its experiments shared among the processes."""
     net: nn.Module = network()
@@ -92,7 +110,7 @@ def predicted(peers: Peers) -> dict[str, Any]:
 def outcomes(peers: Peers = ALONE) -> dict[str, Any]:
     """Return everything that one process and two are to agree on."""
     torch.set_num_threads(1)
-    found: dict[str, Any] = {"predicted": predicted(peers)}
+    found: dict[str, Any] = {"predicted": predicted(peers), "nan": sites_of_nan(peers)}
     for name, grouped in METHODS.items():
         found[f"{name} fifty steps"] = fifty_steps(grouped, peers)
         found[f"{name} first step"] = first_step(grouped, peers)
