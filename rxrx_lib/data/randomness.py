@@ -22,5 +22,13 @@ def generator(*key: int | str) -> np.random.Generator:
         Seeded from the SHA-256 of the key, so one purpose cannot shift the draws of another, and
         resuming needs no saved state. Equal keys give equal draws.
     """
-    text = json.dumps(key)
-    return np.random.default_rng(np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint32))
+    return np.random.default_rng(np.frombuffer(_digest(key), np.uint32))
+
+
+def number(*key: int | str) -> int:
+    """Return the whole number, 0 to 2^63 - 1, that belongs to a key: a seed for other generators."""
+    return int.from_bytes(_digest(key)[:8], "little") >> 1
+
+
+def _digest(key: tuple[int | str, ...]) -> bytes:
+    return hashlib.sha256(json.dumps(key).encode()).digest()

@@ -165,7 +165,7 @@ def oriented(x: Tensor, orientation: npt.NDArray[np.int64]) -> Tensor:
     """Lay each site (B, C, H, W) down by its orientation (B,), 0 to 7; 0 leaves it as it is."""
     sites, channels, height, width = x.shape
     place = sources(height, x.device)[torch.from_numpy(orientation).to(x.device)]
-    place += height * width * torch.arange(sites, device=x.device)[:, None]
+    place += (height * width * torch.arange(sites, device=x.device))[:, None]
     # One copy for all: of pixels, whose channels lie together in memory.
     pixels = x.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, place.reshape(-1))
     y = pixels.reshape(sites, height, width, channels).permute(0, 3, 1, 2)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from rxrx_lib.data.loader import of_rank
-from rxrx_lib.data.randomness import generator
+from rxrx_lib.data.randomness import number
 from rxrx_lib.models.adabn import part_of_a_step
 from rxrx_lib.models.gradient_reversal import ganin_schedule
 from rxrx_lib.models.network import Network, Outputs, Penalty
@@ -180,10 +180,9 @@ def backward(
         The two heads' losses of each site, before the heads are weighted, (2, B); nan where the
         penalty is no number.
     """
-    losses = []
-    for part, at in enumerate(torch.arange(len(x), device=x.device).chunk(passes)):
-        here = slice(int(at[0]), int(at[-1]) + 1)
-        last = part == passes - 1
+    losses, size = [], len(x) // passes
+    for part in range(passes):
+        here, last = slice(part * size, (part + 1) * size), part == passes - 1
         with (
             part_of_a_step(model, part, passes),
             contextlib.nullcontext() if last else distributed.gradients_kept_back(model),
@@ -281,7 +280,7 @@ def surroundings(device: torch.device, peers: Peers, sites_at_once: int) -> Iter
 
 def seed_network(key: Key, peers: Peers, device: torch.device) -> None:
     """Seed what a network draws itself, such as dropout, in a process's step."""
-    seed = int(generator("network", *key, peers.rank).integers(2**63))
+    seed = number("network", *key, peers.rank)
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
