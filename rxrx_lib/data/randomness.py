@@ -26,7 +26,7 @@ def generator(*key: int | str) -> np.random.Generator:
 
 
 def number(*key: int | str) -> int:
-    """Return the whole number, 0 to 2^63 - 1, that belongs to a key: a seed for other generators."""
+    """Return the number, 0 to 2^63 - 1, that belongs to a key: a seed for other generators."""
     return int.from_bytes(_digest(key)[:8], "little") >> 1
 
 
