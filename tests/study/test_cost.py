@@ -99,10 +99,10 @@ def test_every_gpu_names_its_source_and_an_unknown_one_lists_the_known() -> None
         gpu("abacus")
 
 
-def test_in_bf16_the_papers_network_waits_longer_for_memory_than_for_arithmetic() -> None:
+def test_on_the_cards_that_it_fits_the_papers_network_waits_for_memory_not_for_arithmetic() -> None:
     flops, moved = cost.run_cost(of("baseline", "separated"), 0, "bf16")
     for on in GPUS.values():
-        if on.bf16:
+        if on.memory >= 80:
             assert seconds(flops, 0, on, "bf16").low < seconds(0, moved, on, "bf16").low
 
 
