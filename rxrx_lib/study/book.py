@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import embeddings, status
+from rxrx_lib.study import embeddings, prediction_statistics, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.ledger import ledger
+from rxrx_lib.study.predictions import require_predictions
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import Progress, to_stderr
 from rxrx_lib.study.provenance import library_versions
@@ -64,6 +65,10 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         workers=workers,
         progress=Progress(),
     )
+    if ways := CATALOGUE["test_time_statistics"](profile):
+        require_predictions(
+            ways, prediction_statistics.asked, data=root / "data", store=root / "runs"
+        )
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
