@@ -68,9 +68,10 @@ def test_a_gpu_is_asked_for_fixed_orders_and_full_float32_for_the_length_of_a_ru
     assert gpu_settings() == before
 
 
-def test_a_device_that_is_not_here_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"^device is 'cuda:3', which torch cannot use here \("):
-        resolve_device("cuda:3")
+@pytest.mark.parametrize("device", ["cuda:3", "meta", "banana"])
+def test_a_device_that_cannot_compute_here_is_refused_by_name(device: str) -> None:
+    with pytest.raises(ValueError, match=rf"^device is '{device}', which torch cannot use here \("):
+        resolve_device(device)
 
 
 SMALL = 2.0**-140
