@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -27,10 +28,6 @@ FILE_NAME = "pixel_moments.npz"
 FORMAT = 1
 PIXELS_AT_ONCE = 2**23
 """Grey levels, of all channels, that a thread holds at a time."""
-# In float32 integers are exact up to 2^24, and so are sums of up to 258 squares of 255: whatever
-# the order of adding, strips of so many pixels give exact sums at the speed of BLAS.
-EXACT_WIDTH = 256
-PIXELS_IN_CACHE = 2**18
 # What NumPy raises for an .npz file that is not as it was written.
 DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -138,27 +135,21 @@ def measure(
 
 def _added(pixels: Pixels) -> tuple[Integers, Integers]:
     """Return sums and sums of squares (B, C) of grey levels (B, C, H, W)."""
-    width = EXACT_WIDTH if pixels[0, 0].size % EXACT_WIDTH == 0 else pixels.shape[3]
-    lines = pixels.reshape(-1, width)
-    # In float64 integers are exact up to 2^53.
-    sums, squares = np.zeros((2, len(lines)))
-    for left in range(0, width, EXACT_WIDTH):
-        strips = lines[:, left : left + EXACT_WIDTH]
-        one = np.ones(strips.shape[1], np.float32)
-        lines_at_once = min(len(lines), max(1, PIXELS_IN_CACHE // len(one)))
-        # Taken once: new memory costs as much as adding.
-        buffer = np.empty((lines_at_once, len(one)), np.float32)
-        for top in range(0, len(lines), lines_at_once):
-            some = slice(top, top + lines_at_once)
-            strip = buffer[: len(lines[some])]
-            strip[:] = strips[some]
-            sums[some] += strip @ one
-            squares[some] += np.vecdot(strip, strip)
-    shape = (*pixels.shape[:2], -1)
-    return (
-        sums.reshape(shape).sum(2).astype(np.int64),
-        squares.reshape(shape).sum(2).astype(np.int64),
-    )
+    sums, squares = np.empty((2, pixels.shape[0] * pixels.shape[1]), np.int64)
+    _add(pixels.reshape(len(sums), -1), sums, squares)
+    return sums.reshape(pixels.shape[:2]), squares.reshape(pixels.shape[:2])
+
+
+# Compiled, since NumPy would turn the bytes to a wider type first, which takes longer than adding.
+@numba.njit(nogil=True)
+def _add(pictures: Pixels, sums: Integers, squares: Integers) -> None:
+    """Fill in the sum and the sum of squares (P,) of each of P pictures (P, H · W)."""
+    for picture in range(len(pictures)):
+        total, square = 0, 0
+        for level in pictures[picture]:
+            total += level
+            square += level * level
+        sums[picture], squares[picture] = total, square
 
 
 def _identity(images: Images) -> str:
