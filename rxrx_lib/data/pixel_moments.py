@@ -125,7 +125,7 @@ def measure(
     portion = max(1, pixels_at_once // (pixels * len(images.channels)))
 
     def portion_moments(start: int) -> tuple[Integers, Integers]:
-        return _added(images.read(range(start, min(start + portion, images.sites))))
+        return of_pixels(images.read(range(start, min(start + portion, images.sites))))
 
     with ThreadPoolExecutor(workers) as threads:
         parts = list(threads.map(portion_moments, range(0, images.sites, portion)))
@@ -133,8 +133,11 @@ def measure(
     return PixelMoments(sums=sums, squares=squares, pixels=pixels, channels=images.channels)
 
 
-def _added(pixels: Pixels) -> tuple[Integers, Integers]:
-    """Return sums and sums of squares (B, C) of grey levels (B, C, H, W)."""
+def of_pixels(pixels: Pixels) -> tuple[Integers, Integers]:
+    """Return sums and sums of squares (B, C) of grey levels (B, C, H, W).
+
+    The first call in a process takes a second longer: it compiles the loop.
+    """
     sums, squares = np.empty((2, pixels.shape[0] * pixels.shape[1]), np.int64)
     _add(pixels.reshape(len(sums), -1), sums, squares)
     return sums.reshape(pixels.shape[:2]), squares.reshape(pixels.shape[:2])
