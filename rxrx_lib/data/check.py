@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -96,10 +95,10 @@ def _pictures(sites: list[str], kept: Reduction, workers: int) -> tuple[list[str
     lacking, faults = _without_pictures(sites, layout)
     distinct = [site for site in sites if site not in lacking]
     outcomes: list[tuple[Path, int | str]] = []
-    digest = hashlib.sha256()
+    hashes: list[bytes] = []
     for site, content in in_order(lambda site: _site(site, layout, kept), distinct, workers):
         outcomes += site
-        digest.update(content)
+        hashes.append(content)
     sizes = Counter(outcome for _, outcome in outcomes if isinstance(outcome, int))
     expected = max(sizes, key=lambda size: sizes[size], default=0)
     faults += [
@@ -107,7 +106,7 @@ def _pictures(sites: list[str], kept: Reduction, workers: int) -> tuple[list[str
         for path, outcome in outcomes
         if outcome != expected
     ]
-    return faults, None if faults else digest.hexdigest()
+    return faults, None if faults else packed_store.hash_of_hashes(hashes)
 
 
 def _without_pictures(sites: list[str], layout: png_tree.Layout) -> tuple[set[str], list[str]]:
@@ -151,7 +150,7 @@ def _site(
     if not (alike and given) or pictures[0].shape[-1] % kept.downsample:
         return outcomes, b""
     pixels = np.concatenate([picture.reshape(-1, *picture.shape[-2:]) for picture in pictures])
-    return outcomes, packed_store.site_sha256(kept.of(pixels, layout.channels))
+    return outcomes, packed_store.site_hash(kept.of(pixels, layout.channels))
 
 
 def _decoded(site: str, layout: png_tree.Layout) -> list[Outcome]:
@@ -187,11 +186,11 @@ def _pixel_faults(
 ) -> list[str]:
     """Return the fault of the store's pixels; `pictures` is what they should be, if known."""
     try:
-        content = packed_store.content_sha256(store, workers)
+        content = packed_store.content_hash(store, workers)
     except png_tree.ImageError as error:
         return [str(error)]
     reason = None
-    if content != store.content_sha256:
+    if content != store.content_hash:
         reason = "its pixels differ from those that were packed"
     elif pictures not in (None, content):
         folders = " and ".join(folder.name for folder in png_tree.picture_folders(root))

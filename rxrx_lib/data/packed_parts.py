@@ -18,7 +18,7 @@ import numpy as np
 
 from rxrx_lib.data import atomic, png_tree
 from rxrx_lib.data.in_order import in_order
-from rxrx_lib.data.packed_store import FORMAT, open_part, site_sha256
+from rxrx_lib.data.packed_store import FORMAT, open_part, site_hash
 from rxrx_lib.data.part_file import ENDING, DamagedPartError, read_site, write_part
 from rxrx_lib.data.png_tree import ImageError
 from rxrx_lib.data.reduction import ReducedPngs
@@ -122,14 +122,14 @@ def cut(packing: Packing) -> list[Part]:
 
 
 def packed_before(packing: Packing, part: Part, workers: int) -> bytes | None:
-    """Return the SHA-256s of a part's sites; None if it is not there or not as it was written."""
+    """Return the hashes of a part's sites; None if it is not there or not as it was written."""
     if not part.path.is_file():
         return None
 
     def digest(place: int) -> bytes:
         pixels = np.empty(packing.site_shape, np.uint8)
         read_site(opened, place, pixels)
-        return site_sha256(pixels)
+        return site_hash(pixels)
 
     # What is wrong with it does not matter: it is packed anew.
     try:
@@ -159,7 +159,7 @@ def pack_parts(
     Returns
     -------
     dict of Part to bytes
-        The SHA-256s of each part's sites, one after the other.
+        The hashes of each part's sites, one after the other.
 
     Raises
     ------
@@ -199,15 +199,17 @@ def _fill(
     stopped: threading.Event,
     arrived: Callable[[int], None],
 ) -> bytes:
-    """Write the sites of a part, and return their SHA-256s."""
+    """Write the sites of a part, and return their hashes."""
     parameters, digests = packing.parameters, bytearray()
+    side = packing.images.tree.image_size
+    room = np.empty((1, len(packing.images.channels), side, side), np.uint8)
 
     def sites() -> Iterator[tuple[bytes, bytes]]:
         for row in part.rows:
             if stopped.is_set():
                 raise InterruptedError("another part failed, or Ctrl-C")
-            pixels = packing.images.read([row])[0]
-            digest = site_sha256(pixels)
+            pixels = packing.images.read([row], room)[0]
+            digest = site_hash(pixels)
             yield blosc2.compress2(pixels, cparams=parameters), digest
             digests.extend(digest)
             arrived(pixels.nbytes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 
 from rxrx_lib.data import atomic, metadata, png_tree
 from rxrx_lib.data.packed_parts import Packing, Part, cut, pack_parts, packed_before, writing
-from rxrx_lib.data.packed_store import FORMAT, MANIFEST, forget_opened
+from rxrx_lib.data.packed_store import FORMAT, MANIFEST, forget_opened, hash_of_hashes
 from rxrx_lib.data.part_file import ENDING
 from rxrx_lib.data.progress import TransferProgress
 from rxrx_lib.data.reduction import ReducedPngs, Reduction
@@ -52,9 +51,9 @@ def pack(
     Returns
     -------
     Path
-        The manifest: shape, channels, downsample, codec, source, licence, the SHA-256 of the
-        pixels (`packed_store.content_sha256`) and of the metadata, and the parts. It is replaced
-        last, so that an older store can be read until then.
+        The manifest: shape, channels, downsample, codec, source, licence, the hash of the
+        pixels (`packed_store.content_hash`), the SHA-256 of the metadata, and the parts. It is
+        replaced last, so that an older store can be read until then.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def pack(
     Notes
     -----
     Whatever ends a packing, the parts that it finished stay, and the next one with the same
-    settings goes on: it reads them, makes sure of the SHA-256 of each site, and packs what is
+    settings goes on: it reads them, makes sure of the hash of each site, and packs what is
     missing, damaged, or was made from PNGs that have changed since (`png_tree.fingerprint`). One
     packing of a folder at a time.
     """
@@ -95,7 +94,7 @@ def pack(
         "downsample": downsample,
         "codec": packing.codec_name,
         **origin(table, root, tree),
-        "content_sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
+        "content_hash": hash_of_hashes(digests),
         "metadata_sha256": packed_from,
         "sites_a_part": len(parts[0].rows),
         "parts": [{"file": part.path.name, "bytes": part.path.stat().st_size} for part in parts],
@@ -111,7 +110,7 @@ def pack(
 def _all_packed(
     packing: Packing, parts: Sequence[Part], workers: int, write: Callable[[str], None]
 ) -> list[bytes]:
-    """Pack the parts that are not there, and return the SHA-256s of each part's sites."""
+    """Pack the parts that are not there, and return the hashes of each part's sites."""
     every, site_bytes = packing.images.sites, int(np.prod(packing.site_shape))
     found = {part: packed_before(packing, part, workers) for part in parts}
     missing = [part for part in parts if found[part] is None]

@@ -80,7 +80,7 @@ def of_screen(images: Images, root: Path | str, *, workers: int = 1) -> PixelMom
 
     Notes
     -----
-    A packed store is known by the SHA-256 of its pixels, PNGs by `png_tree.fingerprint`.
+    A packed store is known by the hash of its pixels, PNGs by `png_tree.fingerprint`.
     """
     path = Path(root) / FILE_NAME
     identity = _identity(images)
@@ -159,7 +159,7 @@ def _identity(images: Images) -> str:
     """Return what changes whenever the moments may change."""
     shape = (images.sites, *images.channels, images.image_size)
     if isinstance(images, PackedImages):
-        return f"{FORMAT} packed {shape} {images.content_sha256}"
+        return f"{FORMAT} packed {shape} {images.content_hash}"
     return f"{FORMAT} png {shape} {png_tree.fingerprint(images, range(images.sites))}"
 
 

@@ -91,9 +91,12 @@ class ReducedPngs:
         """H and W in pixels."""
         return self.tree.image_size // self.reduction.downsample
 
-    def read(self, rows: Rows) -> Pixels:
-        """Return sites (B, C, H, W); only the PNGs of the channels kept are read."""
-        pixels = self.tree.read(rows, self.channels)
+    def read(self, rows: Rows, room: Pixels | None = None) -> Pixels:
+        """Return sites (B, C, H, W); only the PNGs of the channels kept are read.
+
+        `room`, for pictures that are not reduced yet, saves taking memory anew each time.
+        """
+        pixels = self.tree.read(rows, self.channels, room)
         return block_means(pixels, self.reduction.downsample)
 
 

@@ -146,11 +146,11 @@ def test_pixels_changed_inside_the_packed_store_are_found(own: Path) -> None:
     images.pack(own)
     path = png_path(own, metadata.load(own), 0, 1)
     manifest = own / "packed" / "manifest.json"
-    content = json.loads(manifest.read_text())["content_sha256"]
+    content = json.loads(manifest.read_text())["content_hash"]
     Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
     images.pack(own)
     described = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(described | {"content_sha256": content}))
+    manifest.write_text(json.dumps(described | {"content_hash": content}))
     (line,) = check(own)
     assert line.startswith(f"{manifest} ")
     assert "its pixels differ" in line

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -53,6 +53,8 @@ def assert_moments_of(moments: PixelMoments, pixels: np.ndarray) -> None:
     assert moments.channels == tuple(range(1, pixels.shape[1] + 1))
 
 
+# The first example compiles the loop.
+@settings(deadline=None)
 @given(
     sites=st.integers(1, 9),
     channels=st.integers(1, 6),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -67,9 +68,9 @@ def invert(path: Path) -> None:
 def test_the_manifest_describes_the_store(own: Path, pixels: np.ndarray) -> None:
     manifest = images.pack(own)
     (part,) = (own / "packed").glob("*.blosc2")
-    sites = b"".join(sha256(site.tobytes()).digest() for site in pixels)
+    sites = b"".join(xxhash.xxh3_128_digest(site.tobytes()) for site in pixels)
     assert json.loads(manifest.read_text()) == {
-        "format": 2,
+        "format": 3,
         "shape": list(pixels.shape),
         "channels": [1, 2, 3, 4, 5, 6],
         "downsample": 1,
@@ -82,7 +83,7 @@ def test_the_manifest_describes_the_store(own: Path, pixels: np.ndarray) -> None
         },
         "licence": "CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): pictures "
         "of RxRx1, Recursion, https://www.rxrx.ai/rxrx1",
-        "content_sha256": sha256(sites).hexdigest(),
+        "content_hash": f"xxh3-128:{xxhash.xxh3_128_hexdigest(sites)}",
         "metadata_sha256": sha256((own / "metadata.csv").read_bytes()).hexdigest(),
         "sites_a_part": len(pixels),
         "parts": [{"file": part.name, "bytes": part.stat().st_size}],
@@ -167,24 +168,24 @@ def test_many_threads_read_one_store(own: Path, pixels: np.ndarray) -> None:
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_the_content_s_sha256_is_the_same_for_pngs_and_for_any_store(
+def test_the_content_s_hash_is_the_same_for_pngs_and_for_any_store(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = images.open_images(own)
-    expected = packed_store.content_sha256(tree, workers=2)
+    expected = packed_store.content_hash(tree, workers=2)
     for codec, size in (("lz4", 3 * 6 * SIDE**2), ("zstd", 2**29)):
         monkeypatch.setattr(packed_parts, "MOST_BYTES_OF_A_PART", size)
         images.pack(own, codec=codec)
         opened = images.open_images(own)
         assert isinstance(opened, images.PackedImages)
-        assert opened.content_sha256 == packed_store.content_sha256(opened) == expected
+        assert opened.content_hash == packed_store.content_hash(opened) == expected
 
 
 def test_a_store_packed_before_there_were_parts_is_out_of_date(own: Path) -> None:
     images.pack(own)
     manifest = own / "packed" / "manifest.json"
     new = json.loads(manifest.read_text())
-    kept = ("shape", "channels", "codec", "content_sha256", "metadata_sha256")
+    kept = ("shape", "channels", "codec", "content_hash", "metadata_sha256")
     manifest.write_text(json.dumps({name: new[name] for name in kept}))
     (own / "packed" / "images.blosc2").write_bytes(b"older")
     with pytest.raises(images.ImageError, match=r"manifest\.json.*out of date.*: pack it again\.$"):
@@ -211,7 +212,7 @@ def test_pixels_are_rounded_means_of_blocks_of_the_channels_kept(
     assert check(own) == []
     tree = png_tree.open_tree(metadata.load(own), own)
     whole = channels is None and side == 1
-    same = packed_store.content_sha256(tree) == packed_store.content_sha256(opened)
+    same = packed_store.content_hash(tree) == packed_store.content_hash(opened)
     assert same == whole
 
 
