@@ -72,6 +72,7 @@ def standardise(pixels: Tensor, by: Statistics | None = None) -> Tensor:
 
 def augment(
     x: Tensor,
+    at: Tensor | None = None,
     *,
     key: Key,
     group_size: int,
@@ -85,14 +86,16 @@ def augment(
     Parameters
     ----------
     x
-        Standardised sites (B, C, H, W), H = W; groups of ``group_size`` follow one another. They
-        are written over: go on with what is returned.
+        Standardised sites (N, C, H, W), H = W.
+    at
+        Which of them make up the minibatch, (B,); by default all. Groups of ``group_size`` follow
+        one another.
     key
         Of the draws.
     group_size
         Sites a group; B is a multiple of it.
     first_group
-        Place of the first group in the step's minibatch, of which ``x`` may be one process's part.
+        Place of the first group in the step's minibatch, of which this may be one process's part.
     flips
         Whether to lay each site down in one of the eight orientations.
     mixing
@@ -104,34 +107,51 @@ def augment(
     Returns
     -------
     tuple of Tensor and Mix
-        The new sites, and the labels' shares.
+        The new sites (B, C, H, W) in memory of their own, and the labels' shares.
     """
-    groups = len(x) // group_size
-    places = range(first_group, first_group + groups)
+    if at is None or not x.is_contiguous(memory_format=torch.channels_last):
+        x = x if at is None else x.index_select(0, at)
+        at = torch.arange(len(x), device=x.device)
+    places = range(first_group, first_group + len(at) // group_size)
     draws = [generator("augment", *key, group) for group in places]
+    orientation = np.zeros((len(draws), group_size), np.int64)
     if flips:
-        orientation = np.concatenate([rng.integers(ORIENTATIONS, size=group_size) for rng in draws])
-        x = oriented(x, orientation)
-    partner, weight = np.arange(len(x)), np.ones(len(x), np.float32)
+        orientation[:] = [rng.integers(ORIENTATIONS, size=group_size) for rng in draws]
+    # Turning and pasting move the numbers of pixels: the pixels themselves are copied once.
+    size = x.shape[3]
+    place = sources(size, x.device)[torch.from_numpy(orientation.ravel()).to(x.device)]
+    place += (size * size * at)[:, None, None]
+    groups = [slice(start, start + group_size) for start in range(0, len(at), group_size)]
+    partner, weight = np.arange(len(at)), np.ones(len(at), np.float32)
     if mixing != "none":
-        mix = {"cutmix": paste_box, "mixup": average}[mixing]
-        for group, rng in enumerate(draws):
-            here = slice(group * group_size, (group + 1) * group_size)
-            order = rng.permutation(group_size)
-            partner[here] = order + here.start
-            weight[here] = mix(x[here], torch.from_numpy(order).to(x.device), rng, alpha)
-    return x, Mix(torch.from_numpy(partner).to(x.device), torch.from_numpy(weight).to(x.device))
+        for here, rng in zip(groups, draws, strict=True):
+            partner[here] = here.start + rng.permutation(group_size)
+            if mixing == "cutmix":
+                weight[here] = paste_box(place, here, partner[here], rng, alpha)
+            else:
+                weight[here] = np.float32(rng.beta(alpha, alpha))
+    mix = Mix(torch.from_numpy(partner).to(x.device), torch.from_numpy(weight).to(x.device))
+    y = pixels_at(x, place)
+    return (averaged(y, mix) if mixing == "mixup" else y), mix
 
 
-def paste_box(group: Tensor, partner: Tensor, rng: np.random.Generator, alpha: float) -> float:
+def paste_box(
+    place: Tensor,
+    group: slice,
+    partner: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+    alpha: float,
+) -> float:
     """CutMix: paste one box of each site's partner over it, in place.
 
     Parameters
     ----------
+    place
+        Where the pixels of all sites come from, (B, H, W).
     group
-        Sites (S, C, H, W).
+        Which of the sites.
     partner
-        The place of each site's partner in the group, (S,).
+        The position of each one's partner among all, (S,).
     rng, alpha
         Of the box, as in :func:`cutmix_box`.
 
@@ -140,45 +160,42 @@ def paste_box(group: Tensor, partner: Tensor, rng: np.random.Generator, alpha: f
     float
         The share of each site that stays its own: that of the pixels outside the box.
     """
-    height, width = group.shape[2:]
+    height, width = place.shape[1:]
     rows, columns = cutmix_box(rng, height, width, alpha)
-    group[:, :, rows, columns] = group[partner, :, rows, columns]
+    place[group, rows, columns] = place[torch.from_numpy(partner).to(place.device), rows, columns]
     area: int = (rows.stop - rows.start) * (columns.stop - columns.start)
     return 1 - area / (height * width)
 
 
-def average(group: Tensor, partner: Tensor, rng: np.random.Generator, alpha: float) -> float:
-    """MixUp: replace each site by a weighted mean of it and its partner, in place.
-
-    Parameters and returns as :func:`paste_box`; the share is drawn from Beta(alpha, alpha).
+def averaged(x: Tensor, mix: Mix) -> Tensor:
+    """MixUp: return each site's weighted mean with its partner, (B, C, H, W).
 
     Notes
     -----
     Zhang et al. 2018, equation 2 [zhang2018mixup]_.
     """
-    share = float(np.float32(rng.beta(alpha, alpha)))
-    group.copy_(share * group + (1 - share) * group[partner])
-    return share
+    weight = mix.weight.to(x.dtype)[:, None, None, None]
+    return weight * x + (1 - weight) * x[mix.partner]
 
 
-def oriented(x: Tensor, orientation: npt.NDArray[np.int64]) -> Tensor:
-    """Lay each site (B, C, H, W) down by its orientation (B,), 0 to 7; 0 leaves it as it is."""
-    sites, channels, height, width = x.shape
-    place = sources(height, x.device)[torch.from_numpy(orientation).to(x.device)]
-    place += (height * width * torch.arange(sites, device=x.device))[:, None]
-    # One copy for all: of pixels, whose channels lie together in memory.
-    pixels = x.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, place.reshape(-1))
-    y = pixels.reshape(sites, height, width, channels).permute(0, 3, 1, 2)
-    last = x.is_contiguous(memory_format=torch.channels_last)
-    return y if last else y.contiguous()
+def pixels_at(x: Tensor, place: Tensor) -> Tensor:
+    """Return pictures (B, C, H, W) of pixels of the sites ``x`` (N, C, H, W), laid out as they are.
+
+    ``place`` (B, H, W) numbers the pixels of all sites, which follow one another.
+    """
+    sites, height, width = place.shape
+    # Of pixels, whose channels lie together in memory.
+    pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).index_select(0, place.ravel())
+    y = pixels.reshape(sites, height, width, -1).permute(0, 3, 1, 2)
+    return y if x.is_contiguous(memory_format=torch.channels_last) else y.contiguous()
 
 
 @lru_cache(maxsize=2)
 def sources(size: int, device: torch.device) -> Tensor:
-    """Return which pixel each pixel of a square picture comes from, by orientation, (8, H · W)."""
+    """Return which pixel each pixel of a square picture comes from, by orientation, (8, H, W)."""
     pixels = torch.arange(size * size, device=device).reshape(size, size)
     turned = [torch.rot90(pixels, quarters) for quarters in range(4)]
-    return torch.stack([*turned, *(each.flip(1) for each in turned)]).reshape(ORIENTATIONS, -1)
+    return torch.stack([*turned, *(each.flip(1) for each in turned)])
 
 
 def cutmix_box(

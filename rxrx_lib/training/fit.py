@@ -116,14 +116,14 @@ def fit(
         while now.epoch < recipe.epochs:
             started = time.monotonic()
             groups = of_rank(plan(now.epoch), peers.rank, peers.size)
-            with contextlib.closing(sites.minibatches(groups[now.step :])) as reading:
-                for rows, x in reading:
+            with contextlib.closing(sites.where(groups[now.step :])) as reading:
+                for rows, known, at in reading:
                     done = now.epoch * steps + now.step
                     set_learning_rate(optimizer, recipe, done, steps)
                     reversal = reversal_strength(recipe, done / (recipe.epochs * steps))
                     key = Key(seed, now.epoch, now.step)
                     seed_network(key, peers, sites.device)
-                    x, mix = augmented(x, recipe, key, peers)
+                    x, mix = augmented(known, at, recipe, key, peers)
                     classes = classes_of(targets, rows, sites.device)
                     optimizer.zero_grad(set_to_none=True)
                     losses = backward(model, x, classes, mix, recipe, reversal, passes, penalty)
@@ -211,11 +211,14 @@ def head_losses(outputs: Outputs, classes: tuple[Tensor, Tensor], mix: Mix, here
     return torch.stack([mixed_cross_entropy(logits, known, mix, here) for logits, known in heads])
 
 
-def augmented(x: Tensor, recipe: Recipe, key: Key, peers: Peers) -> tuple[Tensor, Mix]:
+def augmented(
+    known: Tensor, at: Tensor | None, recipe: Recipe, key: Key, peers: Peers
+) -> tuple[Tensor, Mix]:
     """Augment this process's groups of a step, each by draws of its own."""
     groups = recipe.groups // peers.size
     return augment(
-        x,
+        known,
+        at,
         key=key,
         group_size=recipe.group_size,
         first_group=peers.rank * groups,

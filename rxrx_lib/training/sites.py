@@ -86,24 +86,45 @@ class Sites:
         ImageError
             If a picture cannot be read.
         """
+        for rows, sites, at in self.where(steps):
+            if at is None:
+                yield rows, sites
+            elif self.memory_format is torch.contiguous_format:
+                yield rows, sites.index_select(0, at)
+            else:
+                # Along the first axis of what lies in memory, a site is copied as one piece.
+                yield rows, sites.permute(0, 2, 3, 1).index_select(0, at).permute(0, 3, 1, 2)
+
+    def where(
+        self, steps: npt.NDArray[np.int64] | Sequence[Rows]
+    ) -> Generator[tuple[Rows, Tensor, Tensor | None]]:
+        """Give the sites of each step without a copy of those that are kept.
+
+        Parameters and errors as :meth:`minibatches`.
+
+        Yields
+        ------
+        rows
+            The step's row positions, (B,).
+        sites
+            All that are kept, (N, C, H, W), not to be written over; or those of the step.
+        at
+            Which of them are the step's, (B,); None for all.
+        """
         if self._kept is None:
-            yield from self._read(steps)
+            yield from ((rows, sites, None) for rows, sites in self._read(steps))
             return
         for step in steps:
             rows = np.ravel(step)
-            yield rows, self._remembered(self._kept, rows)
+            self._keep(self._kept, rows)
+            yield rows, self._kept, torch.from_numpy(rows).to(self.device)
 
-    def _remembered(self, kept: Tensor, rows: Rows) -> Tensor:
+    def _keep(self, kept: Tensor, rows: Rows) -> None:
         fresh = np.unique(rows[~self._known[rows]])
         if len(fresh):
             for some, sites in self._read([fresh]):
                 kept[torch.from_numpy(some).to(self.device)] = sites
             self._known[fresh] = True
-        at = torch.from_numpy(rows).to(self.device)
-        if self.memory_format is torch.contiguous_format:
-            return kept.index_select(0, at)
-        # Along the first axis of what lies in memory, a site is copied as one piece.
-        return kept.permute(0, 2, 3, 1).index_select(0, at).permute(0, 3, 1, 2)
 
     def _read(
         self, steps: npt.NDArray[np.int64] | Sequence[Rows]

@@ -19,7 +19,8 @@ from rxrx_lib.training.augment import (
     augment,
     cutmix_box,
     mixed_cross_entropy,
-    oriented,
+    pixels_at,
+    sources,
     standardise,
 )
 from rxrx_lib.training.recipe import MIXINGS
@@ -69,20 +70,42 @@ def test_a_channel_without_contrast_becomes_zero(level: int) -> None:
 
 def test_orientations_are_the_eight_symmetries_of_the_square() -> None:
     picture = pictures(1)
-    codes = np.arange(ORIENTATIONS)
-    laid = oriented(picture.expand(ORIENTATIONS, -1, -1, -1), codes).numpy()
+    laid = pixels_at(picture, sources(6, picture.device)).numpy()
     turns = [np.rot90(picture[0].numpy(), k, axes=(1, 2)) for k in range(4)]
+    assert len(laid) == ORIENTATIONS
     expected = {t.tobytes() for turn in turns for t in (turn, turn.transpose(0, 2, 1))}
     assert len(expected) == 8
     assert {y.tobytes() for y in laid} == expected
     assert np.array_equal(laid[0], picture[0])
 
 
-def test_each_site_is_laid_down_by_its_own_code() -> None:
-    sites, codes = pictures(5), np.array([3, 0, 7, 3, 5])
-    together = oriented(sites, codes)
-    for site, code, y in zip(sites, codes, together, strict=True):
-        assert torch.equal(oriented(site[None], code[None])[0], y)
+def test_each_site_is_laid_down_in_an_orientation_of_its_own() -> None:
+    x = pictures(40)
+    y, _ = augment(x, key=KEY, group_size=40, flips=True, mixing="none")
+    numbers = sources(6, x.device)[:, None] + 36 * torch.arange(40)[:, None, None]
+    laid = pixels_at(x, numbers.flatten(0, 1)).unflatten(0, (ORIENTATIONS, 40))
+    found = [
+        [code for code in range(ORIENTATIONS) if torch.equal(laid[code, site], y[site])]
+        for site in range(40)
+    ]
+    assert {code for (code,) in found} == set(range(ORIENTATIONS))
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("flips", [True, False])
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_sites_that_are_named_become_what_sites_that_are_given_do(
+    mixing: str, flips: bool, layout: torch.memory_format
+) -> None:
+    x, at = pictures(9).contiguous(memory_format=layout), torch.tensor([8, 0, 3, 3, 5, 1, 7, 2])
+    before, settings = x.clone(), {"group_size": 4, "flips": flips, "mixing": mixing}
+    named, named_mix = augment(x, at, key=KEY, **settings)
+    given, given_mix = augment(x[at], key=KEY, **settings)
+    assert torch.equal(named, given)
+    assert torch.equal(named_mix.partner, given_mix.partner)
+    assert torch.equal(named_mix.weight, given_mix.weight)
+    assert torch.equal(x, before)
+    assert named.is_contiguous(memory_format=layout)
 
 
 @pytest.mark.parametrize("flips", [True, False])

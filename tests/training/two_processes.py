@@ -76,7 +76,7 @@ def first_step(grouped: bool, peers: Peers) -> dict[str, Any]:
     model = replicated(net, peers)
     rows = of_rank(plan_of(grouped)(0), peers.rank, peers.size)
     ((rows, x),) = Sites(noise(), None, CPU).minibatches(rows)
-    x, mix = augmented(x, ONE_STEP, Key(5, 0, 0), peers)
+    x, mix = augmented(x, None, ONE_STEP, Key(5, 0, 0), peers)
     classes = classes_of(TARGETS, rows, x.device)
     losses = backward(model, x, classes, mix, ONE_STEP, reversal=0.5, passes=1)
     average_running_statistics(net, peers)
