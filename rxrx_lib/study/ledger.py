@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +30,14 @@ COLUMNS = (
 )
 Place = tuple[str, str, str]
 """Item, row, column."""
+
+FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
+    ("table1", lambda results: table1(results).values()),
+    ("table1", lambda results: cells(results, BESIDE_TABLE1)),
+    ("negative_controls", negative_control_cells),
+    ("reversal_tradeoff", tradeoff_cells),
+)
+"""Items of the catalogue, and the numbers that the metrics of their runs give."""
 
 
 def ledger(store: Path, profile: Profile) -> pd.DataFrame:
@@ -65,20 +73,13 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
 
 def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     """Return what the store's runs of one profile give, by place."""
-    items = ("table1", "negative_controls", "reversal_tradeoff")
-    results = {item: gather(CATALOGUE[item](profile), store) for item in items}
+    found: dict[Place, Cell] = {}
+    for item, cells_of in FROM_RUNS:
+        found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
     ways = gather_predictions(
         CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
     )
-    found: dict[Place, Cell] = {}
-    for item, some in (
-        ("table1", table1(results["table1"]).values()),
-        ("table1", cells(results["table1"], BESIDE_TABLE1)),
-        ("negative_controls", negative_control_cells(results["negative_controls"])),
-        ("test_time_statistics", prediction_statistics.cells(ways)),
-        ("reversal_tradeoff", tradeoff_cells(results["reversal_tradeoff"])),
-    ):
-        found.update(_placed(item, some))
+    found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
     return found
 
 
