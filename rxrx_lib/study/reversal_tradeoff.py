@@ -33,10 +33,12 @@ READINGS = {
     "batch_probe_linear": "fresh linear probe",
 }
 """The two readings of the experiment that the figure has a panel for."""
-COLUMNS = {
+ACCURACY_COLUMNS = {
     "accuracy_held_out": "accuracy, held-out experiments",
     "treatments_held_out": "treatments, held-out experiments",
     "accuracy_stratified": "accuracy, by site",
+}
+READING_COLUMNS = {
     "batch_classification": "experiment: head trained along",
     "batch_probe_linear": "experiment: fresh linear probe",
     "batch_probe_mlp": "experiment: fresh two-layer probe",
@@ -122,13 +124,13 @@ def tradeoff_cells(results: pd.DataFrame) -> list[Cell]:
     ]
 
 
-def tradeoff_table(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves as words, in percent, means over replicates."""
+def tradeoff_table(results: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return some quantities of the curves as words, in percent, means over replicates."""
     return pd.DataFrame(
         {
             "method": METHODS[method].label,
             "coefficient": f"{point.coefficient:g}",
-            **{label: f"{point.mean(name):.1f}" for name, label in COLUMNS.items()},
+            **{label: f"{point.mean(name):.1f}" for name, label in columns.items()},
         }
         for method, points in curves(results).items()
         for point in points
