@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.figures import WIDTH, figure_style, mark_simulated, method_style
@@ -56,7 +56,7 @@ def similarity_figure(results: pd.DataFrame, *, simulated: bool) -> Figure:
             axis.set_title(f"{panel.capitalize()} experiments")
         for axis in axes[-1]:
             axis.set_xlabel("cosine")
-        _legend(figure, axes[:, 0])
+        _legend(figure)
         return mark_simulated(figure) if simulated else figure
 
 
@@ -71,22 +71,16 @@ def merged_bins(results: pd.DataFrame) -> int:
 def _panel(
     axis: Axes, curves: pd.DataFrame, results: pd.DataFrame, method: str, panel: str
 ) -> None:
-    colour = method_style(method)["color"]
-    styles: dict[str, dict[str, Any]] = {
-        "different siRNAs": {"color": DIFFERENT, "linestyle": "-"},
-        "same siRNA": {"color": colour, "linestyle": "-"},
-        "same siRNA, other wells": {"color": colour, "linestyle": (0, (2, 1.5))},
-    }
     some = curves[curves["method"] == method]
     for name, label in PANELS[panel].items():
         drawn = some[some["distribution"] == name]
         drawn = drawn[drawn.groupby("replicate")["pairs"].transform("sum") > 0]
-        style = styles[label]
+        style = _style(method, label)
         for _, replicate in drawn.groupby("replicate"):
             _steps(axis, replicate, alpha=0.35, linewidth=0.6, **style)
         if len(drawn):
             mean = drawn.groupby(["from", "to"])[["percent"]].mean().reset_index()
-            _steps(axis, mean, label=label, alpha=0.9, linewidth=1.8, **style)
+            _steps(axis, mean, alpha=0.9, linewidth=1.8, **style)
             if label != "same siRNA, other wells":
                 axis.fill_between(
                     mean["from"],
@@ -100,19 +94,30 @@ def _panel(
     _numbers(axis, results, method, panel)
 
 
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Name the curves; a handle shows the colours that a curve has in the rows."""
-    found = [axis.get_legend_handles_labels() for axis in axes]
-    handles = list(zip(*(handles for handles, _ in found), strict=True))
+def _legend(figure: Figure) -> None:
+    """Name the curves; a line beside a name has the colours of both rows."""
+    names = list(PANELS["within"].values())
+    handles: list[Any] = [
+        tuple(Line2D([], [], linewidth=2, **_style(method, name)) for method in SHOWN)
+        for name in names
+    ]
     figure.legend(
         handles,
-        found[0][1],
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0)},
+        names,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)},
         loc="outside lower center",
         ncols=3,
         fontsize=8,
-        handlelength=2.8,
+        handlelength=3,
+        columnspacing=1.2,
     )
+
+
+def _style(method: str, name: str) -> dict[str, Any]:
+    """Return the colour and the dashes of a curve."""
+    dashes = (0, (2, 1)) if name == "same siRNA, other wells" else "-"
+    colour = DIFFERENT if name == "different siRNAs" else method_style(method)["color"]
+    return {"color": colour, "linestyle": dashes}
 
 
 def _steps(axis: Axes, curve: pd.DataFrame, **style: Any) -> None:
