@@ -47,7 +47,7 @@ def paper_panel(rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
     rxrx1
         Cells measured on the release, by row and column.
     """
-    rows = []
+    rows: list[dict[str, str]] = []
     for method in SHOWN:
         for panel in ("within", "across"):
             for measure, label in MEASURES.items():
