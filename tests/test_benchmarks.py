@@ -25,3 +25,12 @@ def test_the_benchmark_of_the_papers_cost_counts_every_backbone_and_takes_real_s
     assert done.returncode == 0, done.stderr
     for topic in ("densenet_small", "resnet_small", "COUNTED", "MEASURED", "one more site takes"):
         assert topic in done.stdout
+
+
+def test_the_benchmark_of_similarities_counts_pairs_and_compares_with_scipy() -> None:
+    small = "--every 300 --exact-every 600 --dimensions 8 --rounds 1 --workers 1"
+    command = [sys.executable, str(ROOT / "benchmarks" / "similarity.py"), *small.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    for topic in ("HUVEC alone", "all cell types", "peak MB", "same_within / different_within"):
+        assert topic in done.stdout

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import embeddings, prediction_statistics, status
+from rxrx_lib.study import embeddings, prediction_statistics, similarity, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.predictions import require_predictions
@@ -69,6 +69,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         require_predictions(
             ways, prediction_statistics.asked, data=root / "data", store=root / "runs"
         )
+    similarity.require_similarity(CATALOGUE["figure7"](profile), root / "runs")
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]

@@ -8,6 +8,7 @@ from rxrx_lib.models.methods import METHODS, method
 from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
+from rxrx_lib.study.similarity import figure7
 from rxrx_lib.study.spec import RunSpec
 
 
@@ -71,6 +72,7 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "negative_controls": negative_controls,
     "test_time_statistics": prediction_statistics,
     "reversal_tradeoff": reversal_tradeoff,
+    "figure7": figure7,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

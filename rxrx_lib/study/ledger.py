@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rxrx_lib.study import paper, prediction_statistics
+from rxrx_lib.study import paper, prediction_statistics, similarity
 from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
@@ -80,6 +80,8 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
         CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
     )
     found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
+    pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
+    found.update(_placed("figure7", similarity.cells(pairs)))
     return found
 
 

@@ -49,7 +49,7 @@ GENERALIZATIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One number of a table, in percent, with what it rests on."""
+    """One number of a table, in percent or its column's own unit, with what it rests on."""
 
     row: str
     column: str
