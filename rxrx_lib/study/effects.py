@@ -46,6 +46,13 @@ class Effect:
     of: Callable[..., Any] = operator.sub
     """Of the numbers, in the places' order."""
 
+    def at(self, *numbers: float) -> float:
+        """Return it for some numbers; nan where it has no value, as a ratio to nothing has none."""
+        try:
+            return float(self.of(*numbers))
+        except ZeroDivisionError:
+            return math.nan
+
 
 class Printed(NamedTuple):
     """An effect of the paper's printed numbers."""
@@ -85,7 +92,8 @@ def per_replicate(effect: Effect, cells: Mapping[Place, Cell], chance: float) ->
     Returns
     -------
     dict
-        Replicate to the effect; empty where a cell is absent, or where no replicate is in all.
+        Replicate to the effect; empty where a cell is absent, or where no replicate is in all. A
+        replicate whose effect has no value is left out.
     """
     asked = [place for place in effect.places if place != CHANCE]
     if any(place not in cells for place in asked):
@@ -98,7 +106,7 @@ def per_replicate(effect: Effect, cells: Mapping[Place, Cell], chance: float) ->
                 chance if place == CHANCE else cells[place].replicates[replicate]
                 for place in effect.places
             )
-            result = float(effect.of(*numbers))
+            result = effect.at(*map(float, numbers))
             if math.isfinite(result):
                 found[replicate] = result
     return found
@@ -127,7 +135,7 @@ def printed(effect: Effect) -> Printed | None:
     sds = [number.spread for number in numbers]
     rounded = [0.0 if place == CHANCE else ROUNDING for place in effect.places]
     spread = 2 * float(np.hypot.reduce(slopes * sds)) + float(np.abs(slopes) @ rounded)
-    return Printed(float(effect.of(*values)), spread)
+    return Printed(effect.at(*values), spread)
 
 
 def _printed_at(place: Place) -> Printed | None:
@@ -163,7 +171,7 @@ def _slopes(effect: Effect, values: list[float], step: float = 1e-4) -> np.ndarr
         for side in (-step, step):
             moved = [*values]
             moved[position] += side
-            ends.append(float(effect.of(*moved)))
+            ends.append(effect.at(*moved))
         slopes.append((ends[1] - ends[0]) / (2 * step))
     return np.array(slopes)
 
