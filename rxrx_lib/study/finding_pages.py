@@ -101,7 +101,7 @@ def badge(verdict: str) -> str:
     if not verdict:
         return ""
     sign = SIGNS[verdict]
-    return f'<span class="verdict {FRAMES[sign]}">{sign} {verdict}</span>'
+    return f'<span class="verdict {FRAMES[sign]}">{sign}\N{NO-BREAK SPACE}{verdict}</span>'
 
 
 def effect_words(finding: Finding, line: Line) -> str:
@@ -161,11 +161,11 @@ def _rows(findings: Sequence[Finding], sources: Sources) -> list[_Row]:
         if each.topic != topic:
             topic = each.topic
             rows.append(_Row(f"**{topic}**"))
-        first = f"{each.statement} *{each.where[0].upper()}{each.where[1:]}.* {_asked(each)}"
+        first = [f"{each.statement} *{_sentence(each.where)}*", _asked(each)]
         for name, lines in sources.items():
             line = lines[number]
-            rows.append(_Row(first, name, line.verdict, effect_words(each, line)))
-            first = ""
+            words = first.pop(0) if first else ""
+            rows.append(_Row(words, name, line.verdict, effect_words(each, line)))
     return rows
 
 
@@ -173,8 +173,11 @@ def _asked(finding: Finding) -> str:
     """Say what has to come out."""
     if not finding.effects and finding.printed is None:
         return ""
-    metric = f"{finding.metric[0].upper()}{finding.metric[1:]}"
-    return f"{metric}: {finding.criterion}."
+    return _sentence(f"{finding.metric}: {finding.criterion}")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _page_cells(row: _Row) -> tuple[str, ...]:
@@ -184,11 +187,13 @@ def _page_cells(row: _Row) -> tuple[str, ...]:
 
 
 def _of_several(words: str, label: str, verdicts: Sequence[str]) -> str:
+    """Add which part of several the words are about, and how the others came out if otherwise."""
     if len(verdicts) == 1:
         return words
     counts = Counter(verdicts)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict])
-    return f"{label}: {words}. Of {len(verdicts)} parts: {parts}"
+    mixed = f". Parts: {parts}" if len(counts) > 1 else ""
+    return f"weakest of {len(verdicts)}, {label}: {words}{mixed}"
 
 
 def _measured_words(finding: Finding, part: Part) -> str:
@@ -199,10 +204,10 @@ def _measured_words(finding: Finding, part: Part) -> str:
     spread = []
     if part.found.n > 1:
         percent, interval = (95, part.found) if change else (90, part.inner)
-        spread.append(f"{percent}{PERCENT} interval {_ends(interval, digits)}")
+        spread.append(f"{percent}{PERCENT}: {_ends(interval, digits)}")
     if part.wells is not None:
         low, high = (_number(end, digits) for end in part.wells)
-        spread.append(f"over test wells {low} to {high}")
+        spread.append(f"wells: {low} to {high}")
     spread.append(f"n = {part.found.n} of {finding.replicates}")
     return f"{mean} ({'; '.join(spread)})"
 
@@ -225,4 +230,7 @@ def _digits(finding: Finding) -> int:
 
 
 def _number(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    rounded = round(value, digits)
+    if rounded == 0:
+        return f"{0:.{digits}f}"
+    return f"{rounded:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

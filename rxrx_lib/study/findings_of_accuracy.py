@@ -181,7 +181,7 @@ _EXPERIMENT = (
         kind="unchanged",
         effects=(_times_chance("baseline", 30),),
         margin=1.0,
-        unit="times chance",
+        unit="× chance",
         untestable=TIMES,
     ),
     Finding(
@@ -220,7 +220,7 @@ _EXPERIMENT = (
         kind="unchanged",
         effects=(_times_chance("adabn", 8),),
         margin=1.0,
-        unit="times chance",
+        unit="× chance",
         untestable=TIMES,
     ),
     Finding(
