@@ -29,6 +29,8 @@ from rxrx_lib.study.verdicts import (
 PAPER = "paper's own numbers"
 RXRX1 = "RxRx1, this code"
 NOT_RUN_ON_RXRX1 = f"{RXRX1}: {NOT_RUN_HERE}."
+NONE_THAT_MATTERS = ", none that matters"
+"""Added to a change whose 90 % interval lies wholly within the margin: it stays undecided."""
 HEAD = ("Finding", "Source", "Verdict", "Effect")
 SIGNS = {
     SUPPORTED: "✓",
@@ -165,7 +167,8 @@ def _rows(findings: Sequence[Finding], sources: Sources) -> list[_Row]:
         for name, lines in sources.items():
             line = lines[number]
             words = first.pop(0) if first else ""
-            rows.append(_Row(words, name, line.verdict, effect_words(each, line)))
+            effect = effect_words(each, line)
+            rows.append(_Row(words, name, line.verdict, f"{effect[:1].upper()}{effect[1:]}"))
     return rows
 
 
@@ -209,7 +212,13 @@ def _measured_words(finding: Finding, part: Part) -> str:
         low, high = (_number(end, digits) for end in part.wells)
         spread.append(f"wells: {low} to {high}")
     spread.append(f"n = {part.found.n} of {finding.replicates}")
-    return f"{mean} ({'; '.join(spread)})"
+    none = change and part.found.n > 1 and _within(part.inner, finding.margin)
+    return f"{mean} ({'; '.join(spread)}){NONE_THAT_MATTERS if none else ''}"
+
+
+def _within(inner: Interval, margin: float) -> bool:
+    """Tell whether replicates show that there is no effect that matters, either way."""
+    return -margin <= inner.low and inner.high <= margin
 
 
 def _printed_words(finding: Finding, part: PrintedPart) -> str:

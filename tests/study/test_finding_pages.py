@@ -62,6 +62,20 @@ def test_wells_stand_beside_replicates_and_one_replicate_has_no_interval_of_its_
     assert words(RAISES, line) == "+4.0 points (wells: +3.0 to +5.0; n = 1 of 5)"
 
 
+def test_a_change_that_is_shown_to_be_none_is_undecided_and_says_so() -> None:
+    line = measured_line(RAISES, made(x=49.9, y=50.0, z=50.1), 2.0)
+    assert line.verdict == verdicts.UNDECIDED
+    assert words(RAISES, line).endswith("; n = 3 of 5), none that matters")
+    alike = finding("adabn_keeps_stratified")
+    cells = {
+        (item, row, "accuracy_stratified"): cell
+        for (item, row, _), cell in made(x=49.9, y=50.0, z=50.1).items()
+    }
+    line = measured_line(alike, cells, 2.0)
+    assert line.verdict == verdicts.SUPPORTED
+    assert words(alike, line).endswith("n = 3 of 5)")
+
+
 def test_the_papers_effect_stands_with_its_spread() -> None:
     assert words(RAISES, printed_line(RAISES)) == "+12.0 ± 0.7 points"
     alike = finding("methods_alike_on_seen")
