@@ -134,27 +134,26 @@ def summary(name: str, lines: Sequence[Line]) -> str:
     return f"{name}, {len(lines)} findings: {', '.join(words)}."
 
 
-def named_with(verdict: str, name: str, findings: Sequence[Finding], lines: Sequence[Line]) -> str:
-    """List the findings of which a source has a verdict; empty where there are none."""
-    some = [
-        f"“{each.statement.removesuffix('.')}” ({effect_words(each, line)})"
+def named_with(
+    verdict: str, name: str, findings: Sequence[Finding], lines: Sequence[Line]
+) -> list[str]:
+    """Say of each finding of which a source has a verdict what the verdict rests on."""
+    return [
+        f"{name}, {verdict}: “{each.statement.removesuffix('.')}”, {effect_words(each, line)}."
         for each, line in zip(findings, lines, strict=True)
         if line.verdict == verdict
     ]
-    return f"{name}, {verdict}: {'; '.join(some)}." if some else ""
 
 
-def small_in_paper(findings: Sequence[Finding], lines: Sequence[Line]) -> str:
-    """List the changes that the paper prints clearly, and that are smaller than what matters."""
-    some = []
-    for each, line in zip(findings, lines, strict=True):
-        values = [p.printed.value for p in line.parts if isinstance(p, PrintedPart) and p.printed]
-        if line.verdict == CONSISTENT and each.kind in ("increase", "decrease"):
-            smallest = min(abs(value) for value in values)
-            if smallest < each.margin:
-                some.append(f"“{each.statement.removesuffix('.')}” ({smallest:.1f} {each.unit})")
-    words = "; ".join(some)
-    return f"Printed clearly, and smaller than what matters here: {words}." if some else ""
+def small_in_paper(findings: Sequence[Finding], lines: Sequence[Line]) -> list[str]:
+    """Name the changes that the paper prints clearly, and that are smaller than what matters."""
+    return [
+        f"The paper, clearly printed and smaller than what matters here: "
+        f"“{each.statement.removesuffix('.')}”, {effect_words(each, line)}."
+        for each, line in zip(findings, lines, strict=True)
+        if line.verdict == CONSISTENT and each.kind in ("increase", "decrease")
+        if min(abs(part.value) for part in line.parts if part.value is not None) < each.margin
+    ]
 
 
 def _rows(findings: Sequence[Finding], sources: Sources) -> list[_Row]:

@@ -47,7 +47,7 @@ _SPACE = (
         metric="share of nearest neighbours of the same experiment, AdaBN minus each",
         kind="decrease",
         effects=tuple(
-            _purity("adabn", other, label=f"than {METHODS[other]}")
+            _purity("adabn", other, label=f"against {METHODS[other]}")
             for other in ("baseline", REVERSAL)
         ),
     ),
@@ -55,7 +55,7 @@ _SPACE = (
         id="both_mix_like_adabn",
         topic=SPACE,
         where="section 5.2, caption of figure 6",
-        statement="AdaBN with gradient reversal looks like AdaBN.",
+        statement="AdaBN with gradient reversal mixes them as AdaBN does.",
         metric="share of nearest neighbours of the same experiment, both minus AdaBN",
         kind="unchanged",
         effects=(_purity(BOTH, "adabn"),),
@@ -65,7 +65,7 @@ _SPACE = (
         id="other_cell_types_mix_alike",
         topic=SPACE,
         where="caption of figure 6",
-        statement="The other cell types show the same.",
+        statement="In the other cell types, too, AdaBN mixes better than gradient reversal.",
         metric="share of nearest neighbours of the same experiment, AdaBN minus gradient "
         "reversal, in each",
         kind="decrease",
@@ -93,7 +93,7 @@ _SIMILARITY = (
         id="adabn_similarities_alike",
         topic=SIMILARITY,
         where="section 5.4, figure 7",
-        statement="AdaBN's are distributed almost alike.",
+        statement="AdaBN's cosine similarities are distributed almost alike.",
         metric="KS statistic between within and across, AdaBN",
         kind="unchanged",
         effects=_ks("adabn"),
@@ -117,7 +117,7 @@ _SIMILARITY = (
         id="adabn_contrast_kept",
         topic=SIMILARITY,
         where="section 5.4, figure 7",
-        statement="AdaBN keeps this contrast across experiments.",
+        statement="AdaBN tells same from different siRNAs as well across experiments as within.",
         metric="KS statistic between same and different, within minus across, AdaBN",
         kind="unchanged",
         effects=(difference(("figure7", "adabn", "ks_within"), ("figure7", "adabn", "ks_across")),),

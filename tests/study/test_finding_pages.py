@@ -145,16 +145,16 @@ def test_the_summary_counts_and_names() -> None:
         "The paper, 3 findings: 2 consistent, 1 within the printed spread."
     )
     named = finding_pages.named_with("within the printed spread", "The paper", some, printed)
-    assert named == (
-        "The paper, within the printed spread: “AdaBN's runs differ less from one another” "
-        f"(0.00{SPACE}±{SPACE}0.30 points)."
-    )
-    assert finding_pages.named_with("inconsistent", "The paper", some, printed) == ""
-    assert finding_pages.small_in_paper(some, printed) == (
-        "Printed clearly, and smaller than what matters here: “The deeper DenseNet does better” "
-        "(0.9 points)."
-    )
-    assert finding_pages.small_in_paper(some[:1], printed[:1]) == ""
+    assert named == [
+        "The paper, within the printed spread: “AdaBN's runs differ less from one another”, "
+        f"0.00{SPACE}±{SPACE}0.30 points."
+    ]
+    assert finding_pages.named_with("inconsistent", "The paper", some, printed) == []
+    assert finding_pages.small_in_paper(some, printed) == [
+        "The paper, clearly printed and smaller than what matters here: “The deeper DenseNet does "
+        f"better”, weakest of 2, Baseline: +0.9{SPACE}±{SPACE}0.7 points."
+    ]
+    assert finding_pages.small_in_paper(some[:1], printed[:1]) == []
 
 
 @pytest.mark.parametrize(("cells", "any_"), [({}, False), (made(x=51.0), True)])
