@@ -6,6 +6,7 @@ import numpy as np
 
 from rxrx_lib.study.effects import Effect, difference
 from rxrx_lib.study.finding import Finding
+from rxrx_lib.study.ledger import Place
 from rxrx_lib.study.paper import METHODS, NORMALIZATIONS, ROW_LABELS
 
 AUGMENTATION = "Augmentation and depth"
@@ -36,7 +37,7 @@ def _self_apart(item: str) -> tuple[Effect, ...]:
     )
 
 
-def _subset(channels: str) -> tuple[str, str, str]:
+def _subset(channels: str) -> Place:
     return ("figure9", f"channels_{channels}", "accuracy")
 
 
@@ -45,12 +46,15 @@ def _without_channel_6(subsets: tuple[str, ...]) -> tuple[Effect, ...]:
     return tuple(difference(_subset(s), _subset("123456"), f"channels {s}") for s in subsets)
 
 
+def _shapley(channel: int, method: str, how: str) -> Place:
+    """Return where a Shapley value stands: ``retrained`` or ``masked``."""
+    return ("figure8", f"{method}_{how}", f"channel_{channel}")
+
+
 def _share_apart(method: str, channel: int) -> Effect:
     """Return a channel's share of all Shapley values, a method minus the baseline, in percent."""
     places = [
-        ("figure8", f"channel{each}", f"shapley_masked_{name}")
-        for name in (method, "baseline")
-        for each in range(1, 7)
+        _shapley(each, name, "masked") for name in (method, "baseline") for each in range(1, 7)
     ]
 
     def of(*values: float) -> float:
@@ -63,7 +67,7 @@ def _share_apart(method: str, channel: int) -> Effect:
 def _channels_apart(first: tuple[int, ...], sign: float) -> Effect:
     """Return the nearest of some channels' Shapley values minus the nearest of all others'."""
     order = [*first, *(each for each in range(1, 7) if each not in first)]
-    places = tuple(("figure8", f"channel{each}", "shapley_retrained") for each in order)
+    places = tuple(_shapley(each, "baseline", "retrained") for each in order)
 
     def of(*values: float) -> float:
         some, others = np.split(sign * np.array(values), [len(first)])

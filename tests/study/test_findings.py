@@ -34,7 +34,7 @@ OWN_COLUMNS = {
         "ks_same_within_across",
         "ks_different_within_across",
     },
-    "figure8": {"shapley_retrained", *(f"shapley_masked_{name}" for name in paper.METHODS)},
+    "figure8": {f"channel_{number}" for number in range(1, 7)},
     "figure9": {"accuracy"},
     "figure10": {"epochs_to_90_percent"},
     "table1": {*TABLE1, *BESIDE_TABLE1},
@@ -61,7 +61,7 @@ def test_every_number_stands_where_the_ledger_has_one(each: Finding) -> None:
     for effect in (*each.effects, *each.in_paper):
         for item, row, column in (place for place in effect.places if place != CHANCE):
             if item == "figure8":
-                rows = {f"channel{number}" for number in range(1, 7)}
+                rows = {"baseline_retrained", *(f"{name}_masked" for name in paper.METHODS)}
             elif item == "figure9":
                 rows = {row} if set(row.removeprefix("channels_")) <= set("123456") else set()
             elif item == "test_time_statistics":

@@ -127,16 +127,17 @@ def test_shares_of_shapley_values_do_not_see_a_higher_accuracy() -> None:
     made: dict[tuple[str, str, str], Cell] = {}
     for method in METHODS:
         scale = 1.5 if method == "adabn" else 1.0
-        rows = {f"channel{i + 1}": [scale * v, scale * v] for i, v in enumerate(values)}
-        made |= cells("figure8", f"shapley_masked_{method}", rows)
+        for number, share in enumerate(scale * values, start=1):
+            made |= cells("figure8", f"channel_{number}", {f"{method}_masked": [share, share]})
     line = measured_line(each, made, 2.0)
     assert line.verdict == SUPPORTED
     assert [part.value for part in line.parts] == pytest.approx([0.0] * 18)
 
 
 def test_channels_are_compared_with_the_nearest_of_the_others() -> None:
-    rows = {f"channel{i + 1}": [v] for i, v in enumerate([9.0, 12.0, 8.0, 14.0, 6.0, 4.0])}
-    made = cells("figure8", "shapley_retrained", rows)
+    made: dict[tuple[str, str, str], Cell] = {}
+    for number, share in enumerate([9.0, 12.0, 8.0, 14.0, 6.0, 4.0], start=1):
+        made |= cells("figure8", f"channel_{number}", {"baseline_retrained": [share]})
     parts = [
         measured_line(finding(name), made, 2.0, simulated=False).parts[0].value
         for name in ("channels_2_and_4_most", "channel_6_least")
