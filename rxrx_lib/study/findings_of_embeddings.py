@@ -22,8 +22,7 @@ def _purity(method: str, other: str, column: str = "purity", label: str = "") ->
 def _ks(method: str) -> tuple[Effect, Effect]:
     names = {"same": "same siRNA", "different": "different siRNAs"}
     of_same, of_different = (
-        value(("figure7", method, f"ks_{name}_within_across"), label)
-        for name, label in names.items()
+        value(("figure7", method, f"ks_{name}"), label) for name, label in names.items()
     )
     return of_same, of_different
 

@@ -31,8 +31,8 @@ OWN_COLUMNS = {
     "figure7": {
         "ks_within",
         "ks_across",
-        "ks_same_within_across",
-        "ks_different_within_across",
+        "ks_same",
+        "ks_different",
     },
     "figure8": {f"channel_{number}" for number in range(1, 7)},
     "figure9": {"accuracy"},
