@@ -140,7 +140,7 @@ def sentences(lines: Sequence[str]) -> Shown:
     return Shown("\n".join(f"- {line}" for line in lines) + "\n", f"<ul>{page}</ul>")
 
 
-def data_behind(frame: pd.DataFrame, file_name: str) -> Shown:
+def data_behind(frame: pd.DataFrame, file_name: str, behind: str = "figure") -> Shown:
     """Show the numbers behind a figure, folded, with a link that saves them as CSV.
 
     Parameters
@@ -149,18 +149,20 @@ def data_behind(frame: pd.DataFrame, file_name: str) -> Shown:
         The numbers.
     file_name
         What the CSV file is called.
+    behind
+        What they are behind, where it is no figure.
     """
     text = frame.to_csv(index=False, float_format="%.4g")
     link = f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
     words = frame.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
     anchor = f'<a download="{file_name}" href="{link}">{file_name}</a>'
     myst = [
-        "::::{dropdown} The numbers behind the figure",
+        f"::::{{dropdown}} The numbers behind the {behind}",
         f"Save as CSV: {anchor}",
         "",
         *markdown_rows(words),
         "::::",
         "",
     ]
-    page = f"<details><summary>The numbers behind the figure</summary>{anchor}"
+    page = f"<details><summary>The numbers behind the {behind}</summary>{anchor}"
     return Shown("\n".join(myst), f"{page}{words.to_html(index=False)}</details>")

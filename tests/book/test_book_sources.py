@@ -21,6 +21,7 @@ GENERATED = {
     "chapters/simulator",
     "chapters/table1",
     "chapters/figure7",
+    "chapters/claims",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
     "chapters/reversal_tradeoff",

@@ -1,0 +1,131 @@
+"""From the predictions of done runs to accuracies with their test wells drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rxrx_lib.evaluation.well_resampling import resampled_accuracy
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import runs
+from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.ledger import Place
+from rxrx_lib.study.paper import CELL_TYPES
+from rxrx_lib.study.profiles import BY_SITE, SEPARATED, Profile
+from rxrx_lib.study.spec import PredictSpec, RunSpec
+
+Draws = Mapping[tuple[Place, str], NDArray[np.float64]]
+"""Place and replicate to accuracies in percent, one a draw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Which answers an accuracy counts."""
+
+    place: Place
+    spec: RunSpec
+    of_experiment: bool = False
+    """Whether it is the experiment that is to be named, and not the siRNA."""
+    cell_type: str = ""
+    """Only sites of this one; empty for all."""
+
+
+def _table1(profile: Profile) -> Iterator[Answers]:
+    for spec in CATALOGUE["table1"](profile):
+        if spec.split == SEPARATED:
+            yield Answers(place=("table1", spec.method, "accuracy_separated"), spec=spec)
+        if spec.split == BY_SITE:
+            yield Answers(place=("table1", spec.method, "accuracy_stratified"), spec=spec)
+            place = ("table1", spec.method, "batch_classification")
+            yield Answers(place=place, spec=spec, of_experiment=True)
+
+
+def _table3(profile: Profile) -> Iterator[Answers]:
+    for spec in CATALOGUE["table1"](profile):
+        if spec.split == SEPARATED:
+            for cell_type in CELL_TYPES:
+                place = ("table3", spec.method, cell_type)
+                yield Answers(place=place, spec=spec, cell_type=cell_type)
+
+
+FROM_PREDICTIONS: tuple[Callable[[Profile], Iterator[Answers]], ...] = (_table1, _table3)
+"""The accuracies of the ledger that are counted over test wells, item by item."""
+
+
+def well_draws(
+    store: Path,
+    profile: Profile,
+    places: Collection[Place] | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[tuple[Place, str], NDArray[np.float64]]:
+    """Return accuracies with the test wells drawn anew, from the predictions that are stored.
+
+    Parameters
+    ----------
+    store
+        The run store.
+    profile
+        The profile whose runs are looked up; those that are not done are left out.
+    places
+        Which numbers; all that :data:`FROM_PREDICTIONS` knows by default.
+    draws, seed
+        As in :func:`rxrx_lib.evaluation.well_resampling.resampled_accuracy`.
+
+    Returns
+    -------
+    dict
+        Place and replicate to (draws,), percent. One seed for all, so that methods are paired.
+    """
+    by_run: dict[RunSpec, list[Answers]] = {}
+    for give in FROM_PREDICTIONS:
+        for asked in give(profile):
+            if places is None or asked.place in places:
+                by_run.setdefault(asked.spec, []).append(asked)
+    found = {}
+    for spec, several in by_run.items():
+        test = _test_sites(store, spec)
+        for asked in several if test else ():
+            rows = np.full(test["well_id"].size, True)
+            if asked.cell_type:
+                rows = test["cell_type"] == asked.cell_type
+            if rows.any():
+                correct = test["experiment_named" if asked.of_experiment else "sirna_named"]
+                found[asked.place, _replicate(spec)] = resampled_accuracy(
+                    correct[rows],
+                    test["well_id"][rows],
+                    test["experiment"][rows],
+                    draws=draws,
+                    seed=seed,
+                )
+    return found
+
+
+def _test_sites(store: Path, spec: RunSpec) -> dict[str, NDArray[Any]]:
+    """Return columns of a run's test sites, and what was named correctly; {} if it is not done."""
+    run = runs.open_run(store, spec)
+    way = PredictSpec(statistics=METHODS[spec.method].statistics)
+    folder = run.stored_prediction(way) if run.done else None
+    if folder is None:
+        return {}
+    with np.load(folder / "predictions.npz") as stored:
+        test = stored["side"] == "test"
+        columns = {
+            name: stored[name][test]
+            for name in ("well_id", "experiment", "cell_type", "sirna_id", "predicted_experiment")
+        }
+        best = stored["top_sirna_id"][test, 0]
+    columns["sirna_named"] = best == columns["sirna_id"]
+    columns["experiment_named"] = columns["predicted_experiment"] == columns["experiment"]
+    return columns
+
+
+def _replicate(spec: RunSpec) -> str:
+    """Name a replicate as :func:`rxrx_lib.study.results.gather` does."""
+    return f"{-1 if spec.data.screen is None else spec.data.screen.seed}/{spec.seed}"
