@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,7 +96,9 @@ def umap_plane(embedding: npt.NDArray[Any], *, seed: int = UMAP_SEED) -> npt.NDA
     -------
     float32 (N, 2)
     """
-    from umap import UMAP  # compiles for many seconds
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # it shows no progress
+        from umap import UMAP  # compiles for many seconds
 
     neighbours = min(NEIGHBOURS, len(embedding) - 1)
     umap = UMAP(

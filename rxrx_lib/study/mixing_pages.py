@@ -37,7 +37,7 @@ def purity_table(results: pd.DataFrame) -> pd.DataFrame:
             cell = by_place.get((row, f"purity_{name}"))
             luck = row == "chance"
             words[name] = "" if cell is None else f"{cell.value:.1f}" if luck else cell_words(cell)
-        rows.append(words)
+        rows.append(words if names else {**words, "purity": "not measured"})
     return pd.DataFrame(rows)
 
 
@@ -105,8 +105,8 @@ def _why_not(results: pd.DataFrame, cell_type: str) -> str:
         tested = [name for name in results["by_experiment"].iloc[0] if f"{cell_type}-" in name]
         if len(tested) < 2:
             return (
-                f"{cell_type} has {len(tested)} test experiment on these screens, so there is "
-                "nothing that could mix: a larger profile has several."
+                f"{cell_type} has {'one' if tested else 'no'} test experiment on these screens, so "
+                "there is nothing that could mix: a larger profile has several."
             )
     return (
         "These runs were scored before this number was one of their metrics; execute them anew in "
