@@ -16,16 +16,21 @@ from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS, neighbour_purity, 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.runs import open_run
 from rxrx_lib.study.spec import PredictSpec, RunSpec
-from rxrx_lib.study.tables import Cell, Cells, cells, replicate_values, unfolded
+from rxrx_lib.study.tables import Cell, Cells, cells, unfolded
 
 CELL_TYPE = "HUVEC"
 """The cell type that the paper shows."""
 UMAP_SEED = 0
 APART = 0.8
 """UMAP's ``min_dist``; its default of 0.1 draws the sites of a class over one another."""
-PURITY: Cells = {f"purity_{name}": ("separated", f"neighbour_purity_{name}") for name in CELL_TYPES}
+ENDINGS = {name: "" if name == CELL_TYPE else f"_{name}" for name in CELL_TYPES}
+"""Cell type to how its columns end; the one that the paper shows has the plain names."""
+PURITY: Cells = {
+    f"purity{ending}": ("separated", f"neighbour_purity_{name}") for name, ending in ENDINGS.items()
+}
 CHANCE: Cells = {
-    f"purity_{name}": ("separated", f"neighbour_purity_chance_{name}") for name in CELL_TYPES
+    f"chance{ending}": ("separated", f"neighbour_purity_chance_{name}")
+    for name, ending in ENDINGS.items()
 }
 
 
@@ -62,7 +67,7 @@ def layouts(specs: Sequence[RunSpec], store: Path, cell_type: str = CELL_TYPE) -
             continue
         way = PredictSpec(statistics=METHODS[spec.method].statistics)
         folder = open_run(store, spec).stored_prediction(way)
-        if folder is not None:
+        if folder is not None and (folder / "predictions.npz").is_file():
             with np.load(folder / "predictions.npz") as stored:
                 rows = (stored["side"] == "test") & (stored["cell_type"] == cell_type)
                 experiment, embedding = stored["experiment"][rows], stored["embedding"][rows]
@@ -108,18 +113,11 @@ def umap_plane(embedding: npt.NDArray[Any], *, seed: int = UMAP_SEED) -> npt.NDA
 
 
 def purity_cells(results: pd.DataFrame) -> list[Cell]:
-    """Return each method's purity by cell type, and a row ``chance``, in percent.
+    """Return each method's purity by cell type, and its chance, in percent.
 
     A cell type with one test experiment has none.
     """
-    table = with_purity(results)
-    found = cells(table, PURITY)
-    for column, (split, metric) in CHANCE.items():
-        values = replicate_values(table, "baseline", split, metric)
-        if values:
-            mean = float(np.mean(list(values.values())))
-            found.append(Cell(row="chance", column=column, value=mean, replicates=values))
-    return found
+    return cells(with_purity(results), PURITY | CHANCE)
 
 
 def with_purity(results: pd.DataFrame) -> pd.DataFrame:

@@ -10,12 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.claims import PERCENT
 from rxrx_lib.study.figures import WIDTH, Panel, figure_style, mark_simulated, replicate_panels
-from rxrx_lib.study.mixing import Layout, purity_cells
+from rxrx_lib.study.mixing import ENDINGS, Layout, purity_cells
 
 # Tol's muted scheme, told apart by colour-blind readers; no method has one of these colours.
 EXPERIMENT_COLOURS = (
@@ -95,15 +94,12 @@ def purity_panels(results: pd.DataFrame) -> list[Panel]:
     """Return a panel a cell type: every replicate of every method, and what luck gives."""
     by_place = {(cell.row, cell.column): cell for cell in purity_cells(results)}
     panels = []
-    for name in CELL_TYPES:
-        chance = by_place.get(("chance", f"purity_{name}"))
-        if chance is not None:
-            values = {
-                method: list(by_place[method, f"purity_{name}"].replicates.values())
-                for method in METHODS
-                if (method, f"purity_{name}") in by_place
-            }
-            panels.append(Panel(name, values, {"by luck": chance.value}))
+    for name, end in ENDINGS.items():
+        found = {method: by_place.get((method, f"purity{end}")) for method in METHODS}
+        values = {m: list(cell.replicates.values()) for m, cell in found.items() if cell}
+        if values:
+            luck = by_place[next(iter(values)), f"chance{end}"].value
+            panels.append(Panel(name, values, {"by luck": luck}))
     return panels
 
 

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS
 from rxrx_lib.evaluation.intervals import paired_differences, t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import paper
 from rxrx_lib.study.claims import PERCENT, difference_claim
-from rxrx_lib.study.mixing import CELL_TYPE, CHANCE, PURITY, purity_cells, with_purity
+from rxrx_lib.study.mixing import (
+    CELL_TYPE,
+    CHANCE,
+    ENDINGS,
+    PURITY,
+    purity_cells,
+    with_purity,
+)
 from rxrx_lib.study.panels import NOT_RUN, cell_words
 from rxrx_lib.study.tables import Cell, differences, replicate_values
 
@@ -29,30 +35,34 @@ PAPER_SAYS = {
 def purity_table(results: pd.DataFrame) -> pd.DataFrame:
     """Return the purity as words: a row a method and one for chance, a column a cell type."""
     by_place = {(cell.row, cell.column): cell for cell in purity_cells(results)}
-    names = [name for name in CELL_TYPES if ("chance", f"purity_{name}") in by_place]
+    measured = {column for _, column in by_place}
+    endings = {name: end for name, end in ENDINGS.items() if f"purity{end}" in measured}
+    nothing = {} if endings else {"purity": "not measured"}
     rows = []
-    for row, label in {**{m: METHODS[m].label for m in METHODS}, "chance": "by luck"}.items():
-        words = {"method": label}
-        for name in names:
-            cell = by_place.get((row, f"purity_{name}"))
-            luck = row == "chance"
-            words[name] = "" if cell is None else f"{cell.value:.1f}" if luck else cell_words(cell)
-        rows.append(words if names else {**words, "purity": "not measured"})
-    return pd.DataFrame(rows)
+    for method, record in METHODS.items():
+        found = {name: by_place.get((method, f"purity{end}")) for name, end in endings.items()}
+        words = {name: "" if cell is None else cell_words(cell) for name, cell in found.items()}
+        rows.append({"method": record.label, **words, **nothing})
+    luck = {
+        name: f"{by_place['baseline', f'chance{end}'].value:.1f}"
+        for name, end in endings.items()
+        if ("baseline", f"chance{end}") in by_place
+    }
+    return pd.DataFrame([*rows, {"method": "by luck", **luck, **nothing}]).fillna("")
 
 
 def mixing_claims(results: pd.DataFrame, cell_type: str = CELL_TYPE) -> list[str]:
     """Say how each method's purity lies to chance, and then to the baseline."""
     table = with_purity(results)
-    split, metric = PURITY[f"purity_{cell_type}"]
-    chance = replicate_values(table, "baseline", *CHANCE[f"purity_{cell_type}"])
-    if not chance:
-        return [_why_not(results, cell_type)]
+    split, metric = PURITY[f"purity{ENDINGS[cell_type]}"]
     lines = []
     for method, record in METHODS.items():
         found = replicate_values(table, method, split, metric)
         if found:
+            chance = replicate_values(table, method, *CHANCE[f"chance{ENDINGS[cell_type]}"])
             lines.append(_chance_claim(record.label, found, chance))
+    if not lines:
+        return [_why_not(results, cell_type)]
     what = "neighbours of the own experiment"
     lines += [
         difference_claim(METHODS[method].label, what, t_interval(list(paired.values())))
@@ -71,7 +81,7 @@ def paper_panel(rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
     """
     rows = []
     for method, label in paper.METHODS.items():
-        cell = rxrx1.get((method, f"purity_{CELL_TYPE}"))
+        cell = rxrx1.get((method, "purity"))
         rows.append(
             {
                 "method": label,
@@ -84,9 +94,8 @@ def paper_panel(rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
 
 def _chance_claim(label: str, found: Mapping[str, float], chance: Mapping[str, float]) -> str:
     level = f"{np.mean(list(found.values())):.1f}{PERCENT} of a site's {NEIGHBOURS} neighbours"
-    luck = f"{np.mean([chance[replicate] for replicate in found]):.1f}{PERCENT}"
-    of_same = {replicate: chance[replicate] for replicate in found}
-    above = t_interval(list(paired_differences(found, of_same).values()))
+    luck = f"{np.mean(list(chance.values())):.1f}{PERCENT}"
+    above = t_interval(list(paired_differences(found, chance).values()))
     if above.n < 2:
         verdict = "one replicate says nothing of its own spread"
     elif above.low > 0:

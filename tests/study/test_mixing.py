@@ -143,9 +143,19 @@ def test_importing_what_the_ledger_needs_loads_no_umap() -> None:
 
 def test_purity_and_chance_are_cells_of_the_ledger() -> None:
     cells = {(c.row, c.column): c for c in mixing.purity_cells(results(PURITY))}
-    assert cells.keys() == {(name, "purity_HUVEC") for name in (*METHODS, "chance")}
-    assert cells["adabn", "purity_HUVEC"].value == 50.0
-    assert cells["chance", "purity_HUVEC"].value == 50.0
+    assert cells.keys() == {(name, column) for name in METHODS for column in ("purity", "chance")}
+    assert cells["baseline", "purity"].value == 91.0
+    assert cells["baseline", "chance"].value == 50.0
+
+
+def test_cell_types_that_the_paper_does_not_show_have_their_name_in_the_column() -> None:
+    more = results(PURITY)
+    for name in ("neighbour_purity", "neighbour_purity_chance"):
+        more[name] = [{**found, "U2OS": 60.0} for found in more[name]]
+    columns = {cell.column for cell in mixing.purity_cells(more)}
+    assert columns == {"purity", "chance", "purity_U2OS", "chance_U2OS"}
+    assert list(mixing_pages.purity_table(more).columns) == ["method", "HUVEC", "U2OS"]
+    assert [panel.title for panel in mixing_figures.purity_panels(more)] == ["HUVEC", "U2OS"]
 
 
 def test_the_table_has_a_column_for_each_cell_type_that_was_measured() -> None:
