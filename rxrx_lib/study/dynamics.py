@@ -44,14 +44,15 @@ def curves(results: pd.DataFrame) -> list[Curve]:
     ----------
     results
         As :func:`rxrx_lib.study.results.gather` gives them. Where the last epoch was not measured
-        in training, the run's own accuracy stands there: it is the same quantity.
+        in training, the run's own accuracy stands there: it is the same quantity. Runs without a
+        history are passed over.
     """
-    if results.empty:
+    if "history" not in results:
         return []
     found = []
     for method in METHODS:
         chosen = results[(results["method"] == method) & (results["split"] == "separated")]
-        for run in chosen.to_dict("records"):
+        for run in chosen[chosen["history"].astype(bool)].to_dict("records"):
             measured = {
                 int(epoch) + 1: percent
                 for epoch, percent in zip(
@@ -83,9 +84,10 @@ def learning_rates(results: pd.DataFrame) -> tuple[list[int], list[float]]:
 
     All methods have one schedule. Its minibatch's gradient is a mean over sites.
     """
-    if results.empty:
+    kept = results["history"][results["history"].astype(bool)] if "history" in results else ()
+    if not len(kept):
         return [], []
-    history: Mapping[str, list[float]] = results["history"].iloc[0]
+    history: Mapping[str, list[float]] = next(iter(kept))
     return [int(epoch) + 1 for epoch in history["epoch"]], list(history["learning_rate"])
 
 

@@ -20,6 +20,9 @@ BOOK = ROOT / "book"
 GENERATED = {
     "chapters/simulator",
     "chapters/table1",
+    "chapters/figure6",
+    "chapters/table3",
+    "chapters/figure10",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
     "chapters/reversal_tradeoff",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study import cell_types, paper
+from rxrx_lib.study import cell_types, ledger, paper
 from rxrx_lib.study.catalogue import CATALOGUE, table1
 from rxrx_lib.study.cell_type_figures import figure_panels
 from rxrx_lib.study.profiles import PROFILES
+from rxrx_lib.study.spec import RunSpec
 from tests.study.handmade import REPLICATES, row
 
 SITES = {"HEPG2": 20, "HUVEC": 40, "RPE": 20, "U2OS": 20}
@@ -47,6 +50,20 @@ def test_the_cells_have_the_papers_rows_and_columns() -> None:
     assert cells.keys() == {(n.row, n.column) for n in paper.numbers("table3")}
     assert cells["adabn", "HEPG2"].value == 61.0
     assert list(cells["adabn", "HEPG2"].replicates.values()) == [60.0, 61.0, 62.0]
+
+
+def test_the_ledger_places_them_beside_the_papers_numbers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gather(specs: list[RunSpec], store: Path) -> pd.DataFrame:
+        same = [spec.id for spec in specs] == [s.id for s in CATALOGUE["table3"](PROFILES["demo"])]
+        return results() if same else pd.DataFrame([])
+
+    monkeypatch.setattr(ledger, "gather", gather)
+    rows = ledger.ledger(tmp_path, PROFILES["demo"]).set_index(["item", "row", "column"])
+    place = rows.loc["table3", "adabn", "HEPG2"]
+    assert (place["paper"], place["simulated"], place["simulated_n"]) == (86.2, 61.0, 3)
+    assert rows.loc["table3"]["simulated"].notna().sum() == 16
 
 
 def test_the_release_weights_are_its_test_wells() -> None:

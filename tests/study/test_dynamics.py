@@ -145,3 +145,13 @@ def test_no_runs_give_no_curves() -> None:
     assert dynamics.curves(empty) == dynamics.dynamics_cells(empty) == []
     assert dynamics_pages.speed_claims(empty) == []
     assert dynamics.learning_rates(empty) == ([], [])
+
+
+def test_runs_without_a_history_are_passed_over() -> None:
+    some = results()
+    some.at[0, "history"] = {}
+    assert len(dynamics.curves(some)) == 7
+    assert dynamics.learning_rates(some)[0] == [1, 2, 3, 4, 5, 6]
+    bare = some.drop(columns="history")
+    assert dynamics.curves(bare) == []
+    assert dynamics.learning_rates(bare) == ([], [])
