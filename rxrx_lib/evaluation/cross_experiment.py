@@ -57,7 +57,7 @@ def nearest_elsewhere(
         rows = np.flatnonzero(cell_types == name)
         rows = rows[np.argsort(experiments[rows], kind="stable")]
         _require_several(str(name), experiments[rows])
-        nearest[rows] = rows[_nearest_sorted(_unit(values[rows]), experiments[rows])]
+        nearest[rows] = rows[_nearest_sorted(unit_rows(values[rows]), experiments[rows])]
     return nearest
 
 
@@ -128,6 +128,14 @@ def neighbour_chance(sirna_id: ArrayLike, experiment: ArrayLike, cell_type: Arra
     return float(100 * np.mean(same / elsewhere))
 
 
+def unit_rows(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale the rows of values (N, D) to length 1; a row of zeros stays."""
+    length = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+    scaled = np.divide(values, length, out=np.zeros(values.shape), where=length > 0)
+    unit: NDArray[np.float32] = scaled.astype(np.float32)
+    return unit
+
+
 def _nearest_sorted(unit: NDArray[np.float32], experiment: NDArray[Any]) -> NDArray[np.int64]:
     """Nearest rows (n,) of unit vectors (n, D) that lie sorted by experiment, block by block."""
     starts = np.unique(experiment, return_index=True)[1].tolist()
@@ -140,14 +148,6 @@ def _nearest_sorted(unit: NDArray[np.float32], experiment: NDArray[Any]) -> NDAr
             similarity[:, start:end] = -np.inf
             nearest[queries] = similarity.argmax(axis=1)
     return nearest
-
-
-def _unit(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Scale rows to length 1; a row of zeros stays."""
-    length = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
-    scaled = np.divide(values, length, out=np.zeros(values.shape), where=length > 0)
-    unit: NDArray[np.float32] = scaled.astype(np.float32)
-    return unit
 
 
 def _require_several(cell_type: str, experiment: NDArray[Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS, neighbour_purity, purity_chance
 from rxrx_lib.evaluation.metrics import (
     accuracy_by,
     batch_classification_accuracy,
@@ -44,7 +45,8 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
         name says otherwise; a number that does not apply to the run is absent.
 
         ``split``, ``unit``; ``classes`` (K, of the siRNA head), ``test_sites``, ``test_wells``,
-        ``test_classes`` and ``test_experiments`` (those that occur);
+        ``test_classes`` and ``test_experiments`` (those that occur), ``sites_by_cell_type`` (a
+        dict, of test sites);
         ``accuracy`` (micro, all classes), ``accuracy_macro``, ``accuracy_treatments``,
         ``accuracy_controls`` (positive and EMPTY), ``accuracy_wells`` (per well, its sites' kept
         logits summed as in `well_accuracy`; absent where a test well has a site that is not on
@@ -63,6 +65,11 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
 
         With embeddings, any split: ``cell_type_probe`` (linear, training side to test side)
         and ``line_cell_type_majority``, where training knows more than one cell type.
+
+        With embeddings, splits by whole experiments: ``neighbour_purity`` and
+        ``neighbour_purity_chance``, dicts by cell type, in percent: how many of a test site's
+        nearest test sites of its cell type are of its own experiment, and how many would be by
+        luck. Cell types with one test experiment, or too few test sites, are absent.
 
     Raises
     ------
@@ -84,6 +91,8 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
     if "embedding" in arrays:
         train = _side(arrays, "train")
         metrics |= _cell_type_probe(train, test)
+        if str(arrays["unit"]) == "experiment":
+            metrics |= _mixing(test)
         if stratified:
             metrics |= _experiment_probes(train, test, seed)
     return metrics
@@ -95,6 +104,7 @@ def _side(arrays: Arrays, side: str) -> dict[str, NDArray[Any]]:
 
 
 def _counts(arrays: Arrays, test: Arrays) -> dict[str, Any]:
+    cell_types, sites = np.unique(test["cell_type"], return_counts=True)
     return {
         "split": str(arrays["split"]),
         "unit": str(arrays["unit"]),
@@ -103,6 +113,7 @@ def _counts(arrays: Arrays, test: Arrays) -> dict[str, Any]:
         "test_wells": int(np.unique(test["well_id"]).size),
         "test_classes": int(np.unique(test["sirna_id"]).size),
         "test_experiments": int(np.unique(test["experiment"]).size),
+        "sites_by_cell_type": dict(zip(cell_types.tolist(), sites.tolist(), strict=True)),
     }
 
 
@@ -183,3 +194,15 @@ def _cell_type_probe(train: Arrays, test: Arrays) -> dict[str, Any]:
         ),
         "line_cell_type_majority": majority_line(test["cell_type"]),
     }
+
+
+def _mixing(test: Arrays) -> dict[str, Any]:
+    purity, chance = {}, {}
+    for name in np.unique(test["cell_type"]).tolist():
+        rows = test["cell_type"] == name
+        experiment = test["experiment"][rows]
+        if np.unique(experiment).size > 1 and experiment.size > NEIGHBOURS:
+            near = neighbour_purity(test["embedding"][rows], experiment)
+            purity[name] = float(100 * near.mean())
+            chance[name] = 100 * purity_chance(experiment)
+    return {"neighbour_purity": purity, "neighbour_purity_chance": chance} if purity else {}

@@ -22,6 +22,11 @@ def table1(profile: Profile) -> list[RunSpec]:
     ]
 
 
+def separated_runs(profile: Profile) -> list[RunSpec]:
+    """Return every method on the separated split, in every replicate: a part of Table 1."""
+    return [spec for spec in table1(profile) if spec.split == SEPARATED]
+
+
 def negative_controls(profile: Profile) -> list[RunSpec]:
     """Return the runs whose outcome is known beforehand: each lacks what could be learnt."""
     if profile.screen is None:
@@ -73,6 +78,9 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "test_time_statistics": prediction_statistics,
     "reversal_tradeoff": reversal_tradeoff,
     "figure7": figure7,
+    "table3": separated_runs,
+    "figure6": separated_runs,
+    "figure10": separated_runs,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

@@ -9,6 +9,9 @@ import pandas as pd
 
 from rxrx_lib.study import paper, prediction_statistics, similarity
 from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.cell_types import table3_cells
+from rxrx_lib.study.dynamics import dynamics_cells
+from rxrx_lib.study.mixing import purity_cells
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.results import gather, gather_predictions
@@ -36,6 +39,9 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table1", lambda results: cells(results, BESIDE_TABLE1)),
     ("negative_controls", negative_control_cells),
     ("reversal_tradeoff", tradeoff_cells),
+    ("table3", table3_cells),
+    ("figure6", purity_cells),
+    ("figure10", dynamics_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 

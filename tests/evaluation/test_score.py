@@ -97,6 +97,7 @@ def test_the_score_of_twelve_sites_by_hand() -> None:
     # has 3.0 + 0.0, class 2 has 0.0 + 2.0), not E05.
     assert metrics.pop("by_experiment") == pytest.approx({"H1": 100 * 4 / 6, "R1": 50.0})
     assert metrics.pop("by_cell_type") == pytest.approx({"HUVEC": 100 * 4 / 6, "RPE": 50.0})
+    assert metrics.pop("sites_by_cell_type") == {"HUVEC": 6, "RPE": 6}
     # Classes 0 and 5 have four sites each, 1 and 4 two. Of 0 and 5, one and four sites are named
     # right and none by the other's name; of 1 and 4, one and one.
     assert metrics.pop("luck_mean") == pytest.approx(100 * (5 / 2 + 2 / 2) / 12)
@@ -319,3 +320,33 @@ def test_probes_of_controls_are_fitted_to_and_measured_on_controls_alone() -> No
     assert metrics["batch_probe_linear_controls"] == 100.0
     assert metrics["batch_probe_mlp_controls"] == 100.0
     assert metrics["batch_probe_linear"] < 90
+
+
+def whole_experiments_run(shown: np.ndarray, test_experiments: int = 3) -> dict[str, np.ndarray]:
+    """The stratified run, its HUVEC sites spread over so many test experiments; RPE trains."""
+    run = stratified_run()
+    huvec = run["cell_type"] == "HUVEC"
+    number = np.arange(240) // 4 % test_experiments
+    run["experiment"] = np.where(huvec, np.char.add("T", number.astype(str)), "R1")
+    run["side"] = np.where(huvec, "test", "train")
+    run["embedding"] = shown[np.where(huvec, number, 9)].astype(np.float32)
+    return run | {"split": np.array("separated"), "unit": np.array("experiment")}
+
+
+def test_a_separated_run_says_how_much_the_test_experiments_mix() -> None:
+    apart = score(whole_experiments_run(np.eye(10)))
+    assert apart["neighbour_purity"] == {"HUVEC": 100.0}
+    assert apart["neighbour_purity_chance"] == {"HUVEC": pytest.approx(100 * 39 / 119)}
+    mixed = score(whole_experiments_run(np.ones((10, 10))))
+    assert mixed["neighbour_purity"] == pytest.approx(apart["neighbour_purity_chance"])
+
+
+def test_one_test_experiment_of_a_cell_type_mixes_with_nothing() -> None:
+    alone = score(whole_experiments_run(np.eye(10), test_experiments=1))
+    assert not [name for name in alone if name.startswith("neighbour_purity")]
+
+
+def test_a_stratified_run_has_no_mixing_of_unseen_experiments(
+    stratified_score: dict[str, Any],
+) -> None:
+    assert "neighbour_purity" not in stratified_score

@@ -38,7 +38,7 @@ def filled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
     def gather(specs: list[Any], store: Path) -> pd.DataFrame:
         names = {tuple(s.id for s in runs(DEMO)): n for n, runs in ledger_module.CATALOGUE.items()}
         name = names.get(tuple(spec.id for spec in specs))
-        return made[name] if name else pd.DataFrame([])
+        return made[name] if name in made else pd.DataFrame([])
 
     monkeypatch.setattr(ledger_module, "gather", gather)
     return ledger(tmp_path, DEMO)

@@ -1,0 +1,125 @@
+"""Figure 6: whether test experiments mix in the embedding space, as a picture and as a number."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rxrx_lib.data.metadata import CELL_TYPES
+from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS, neighbour_purity, purity_chance
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.runs import open_run
+from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.tables import Cell, Cells, cells, unfolded
+
+CELL_TYPE = "HUVEC"
+"""The cell type that the paper shows."""
+UMAP_SEED = 0
+APART = 0.8
+"""UMAP's ``min_dist``; its default of 0.1 draws the sites of a class over one another."""
+ENDINGS = {name: "" if name == CELL_TYPE else f"_{name}" for name in CELL_TYPES}
+"""Cell type to how its columns end; the one that the paper shows has the plain names."""
+PURITY: Cells = {
+    f"purity{ending}": ("separated", f"neighbour_purity_{name}") for name, ending in ENDINGS.items()
+}
+CHANCE: Cells = {
+    f"chance{ending}": ("separated", f"neighbour_purity_chance_{name}")
+    for name, ending in ENDINGS.items()
+}
+
+
+class Layout(NamedTuple):
+    """The test sites of one cell type, laid out in a plane from the embeddings of one run."""
+
+    method: str
+    experiment: npt.NDArray[Any]
+    """Of each site, (N,)."""
+    plane: npt.NDArray[np.float32]
+    """Their places (N, 2), without a unit."""
+    purity: float
+    """Percent of the sites' nearest neighbours, in all dimensions, that are of their own
+    experiment; nan where there is one experiment only."""
+    chance: float
+    """The same for neighbours drawn at random."""
+
+
+def layouts(specs: Sequence[RunSpec], store: Path, cell_type: str = CELL_TYPE) -> list[Layout]:
+    """Lay out the test sites of each method, of the first replicate among the runs.
+
+    Parameters
+    ----------
+    specs
+        Runs on the separated split.
+    store
+        The run store. Runs whose embeddings it does not hold are left out.
+    cell_type
+        Whose test experiments.
+    """
+    found = []
+    for spec in specs:
+        if (spec.data, spec.seed) != (specs[0].data, specs[0].seed):
+            continue
+        way = PredictSpec(statistics=METHODS[spec.method].statistics)
+        folder = open_run(store, spec).stored_prediction(way)
+        if folder is not None and (folder / "predictions.npz").is_file():
+            with np.load(folder / "predictions.npz") as stored:
+                rows = (stored["side"] == "test") & (stored["cell_type"] == cell_type)
+                experiment, embedding = stored["experiment"][rows], stored["embedding"][rows]
+            found.append(layout(spec.method, experiment, embedding))
+    return found
+
+
+def layout(method: str, experiment: npt.NDArray[Any], embedding: npt.NDArray[Any]) -> Layout:
+    """Lay sites (N,) out by their embeddings (N, D), and measure how pure their neighbours are."""
+    purity = chance = float("nan")
+    if np.unique(experiment).size > 1 and experiment.size > NEIGHBOURS:
+        purity = 100 * float(neighbour_purity(embedding, experiment).mean())
+        chance = 100 * purity_chance(experiment)
+    return Layout(method, experiment, umap_plane(embedding), purity, chance)
+
+
+def umap_plane(embedding: npt.NDArray[Any], *, seed: int = UMAP_SEED) -> npt.NDArray[np.float32]:
+    """Lay embeddings out in a plane so that near ones stay near, by UMAP.
+
+    One seed gives one picture on one machine. What is asked of UMAP is what the purity asks: the
+    `NEIGHBOURS` nearest by the cosine. Distances between clusters and their sizes mean nothing.
+
+    Parameters
+    ----------
+    embedding
+        (N, D), N > 3, finite.
+    seed
+        Of its start and of its steps.
+
+    Returns
+    -------
+    float32 (N, 2)
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # it shows no progress
+        from umap import UMAP  # compiles for many seconds
+
+    neighbours = min(NEIGHBOURS, len(embedding) - 1)
+    umap = UMAP(
+        n_neighbors=neighbours, min_dist=APART, metric="cosine", random_state=seed, n_jobs=1
+    )
+    return np.asarray(umap.fit_transform(embedding), dtype=np.float32)
+
+
+def purity_cells(results: pd.DataFrame) -> list[Cell]:
+    """Return each method's purity by cell type, and its chance, in percent.
+
+    A cell type with one test experiment has none.
+    """
+    return cells(with_purity(results), PURITY | CHANCE)
+
+
+def with_purity(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the results with a column for each cell type's purity and its chance."""
+    return unfolded(unfolded(results, "neighbour_purity"), "neighbour_purity_chance")
