@@ -49,7 +49,7 @@ GENERALIZATIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One number of a table, in percent or its column's own unit, with what it rests on."""
+    """One number of a table, with what it rests on: in percent, or what its column says."""
 
     row: str
     column: str
@@ -131,6 +131,18 @@ def replicate_values(
             "one: gather the runs of one item of the catalogue."
         )
     return dict(zip(chosen["replicate"], chosen[metric].astype(float), strict=True))
+
+
+def unfolded(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the results with a column ``<metric>_<key>`` for each key of a metric that is a dict.
+
+    Runs that lack the metric, or one of its keys, have no value there.
+    """
+    if metric not in results:
+        return results
+    some = [value if isinstance(value, dict) else {} for value in results[metric]]
+    parts = pd.DataFrame(some, index=results.index).add_prefix(f"{metric}_")
+    return pd.concat([results, parts], axis=1)
 
 
 def differences(
