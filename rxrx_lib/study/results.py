@@ -11,7 +11,7 @@ import pandas as pd
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
-from rxrx_lib.study.soundness import LeftOut, prediction_fault, run_fault
+from rxrx_lib.study.soundness import AWAY, LeftOut, prediction_fault, run_fault
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 
 SPLITS = {
@@ -98,7 +98,7 @@ def gather_predictions(
 def _counted(fault: str | None) -> bool:
     """Tell whether there is no fault, and warn of one."""
     if fault is not None:
-        warnings.warn(LeftOut(f"left out: {fault}"), stacklevel=3)
+        warnings.warn(LeftOut(f"left out: {fault}; {AWAY}"), stacklevel=3)
     return fault is None
 
 

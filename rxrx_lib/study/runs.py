@@ -142,6 +142,16 @@ def fail(run: Run, error: BaseException) -> None:
     write_text(run.path / "failure.json", json_text(report))
 
 
+def failure(run: Run) -> str:
+    """Return in one line why the last try failed; empty where none has, or nobody could say."""
+    path = run.path / "failure.json"
+    try:
+        lines = str(read_json(path)["error"]).splitlines() if path.exists() else []
+    except (ValueError, KeyError):
+        return f"{path} cannot be read"
+    return lines[0] if lines else ""
+
+
 def tidy(run: Run) -> None:
     """Remove what kills have left: old unfinished folders, and of a done run what led to it.
 

@@ -29,6 +29,9 @@ ROUNDING = 1e-6
 """Percentage points by which two ways of adding the same hits may differ."""
 
 
+AWAY = "move it away, then run it again (rxrx run) or merge it again (rxrx merge)."
+
+
 class Unsound(ValueError):
     """A run's parts do not fit one another."""
 
@@ -44,19 +47,19 @@ def store_faults(store: Path) -> list[str]:
         if path.name.startswith("."):
             continue  # what is being written, or what a kill left
         if not re.fullmatch(f"[0-9a-f]{{{ID_DIGITS}}}", path.name) or not path.is_dir():
-            found.append(f"{path} is no run; expected folders named by {ID_DIGITS} hex digits.")
+            found.append(f"{path} is no run; expected folders named by {ID_DIGITS} hex digits")
             continue
         run = runs.Run(path)
         fault = run_fault(run)
         found += [fault] if fault else []
-        for prediction in _predictions(run) if run.done and not fault else ():
+        for prediction in predictions_of(run) if run.done and not fault else ():
             fault = prediction_fault(run, prediction) or derived_fault(prediction)
             found += [fault] if fault else []
-    return found
+    return [f"{fault}; {AWAY}" for fault in found]
 
 
 def run_fault(run: runs.Run) -> str | None:
-    """Say in a sentence what is wrong with a run, if something is.
+    """Say in a clause what is wrong with a run, if something is.
 
     Of a run that is not done, only the spec is looked at.
     """
@@ -64,7 +67,7 @@ def run_fault(run: runs.Run) -> str | None:
 
 
 def prediction_fault(run: runs.Run, prediction: Path) -> str | None:
-    """Say in a sentence what is wrong with one way of predicting, if something is."""
+    """Say in a clause what is wrong with one way of predicting, if something is."""
     return _fault(_require_sound_prediction, (run, prediction), _state(run))
 
 
@@ -78,10 +81,10 @@ def spec_of(run: runs.Run) -> dict[str, Any]:
     """
     path = run.path / "spec.json"
     if not path.is_file():
-        raise Unsound(f"{path} is not there; {_away(run)}")
+        raise Unsound(f"{path} is not there")
     spec = runs.read_json(path)
     if identity_of(spec) != run.id:
-        raise Unsound(f"{path} holds the spec of run {identity_of(spec)}; {_away(run)}")
+        raise Unsound(f"{path} holds the spec of run {identity_of(spec)}")
     return spec
 
 
@@ -91,77 +94,76 @@ def _require_sound(run: runs.Run) -> None:
         return
     for name in KEPT_OF_RESULT:
         if not (run.result / name).is_file():
-            raise Unsound(f"{run.result / name} is not there; {_away(run)}")
+            raise Unsound(f"{run.result / name} is not there")
     source, metrics = run.provenance(), run.metrics()
     missing = [name for name in TOLD_BY_PROVENANCE if name not in source]
     if missing:
-        raise Unsound(f"{run.result}/provenance.json lacks {', '.join(missing)}; {_away(run)}")
+        raise Unsound(f"{run.result}/provenance.json lacks {', '.join(missing)}")
     for name in KEPT_OF_RESULT[:2]:
         if runs.file_sha256(run.result / name) != source["sha256"].get(name):
             raise Unsound(
                 f"{run.result / name} is not the file that the run wrote, by the SHA-256 in "
-                f"provenance.json; {_away(run)}"
+                "provenance.json"
             )
     if source.get("run", run.id) != run.id:  # older runs did not keep their name
-        raise Unsound(f"{run.result} is the result of run {source['run']}; {_away(run)}")
+        raise Unsound(f"{run.result} is the result of run {source['run']}")
     made_on, asked = source["data"]["identity"], identity_of(spec["data"])
-    made_for = tuple(metrics.get(name) for name in ("split", "unit"))
-    if made_on != asked or made_for != (spec["split"]["name"], spec["split"]["unit"]):
-        raise Unsound(
-            f"{run.result} is the result of another run: it was made on data {made_on} for the "
-            f"split {made_for}, and spec.json asks for data {asked} and another split or the "
-            f"same; {_away(run)}"
-        )
+    if made_on != asked:
+        raise Unsound(f"{run.result} was made on data {made_on}, and spec.json asks for {asked}")
+    for name, of_spec in (("split", "name"), ("unit", "unit")):
+        if metrics.get(name) != spec["split"][of_spec]:
+            raise Unsound(
+                f"{run.result}/metrics.json has {name} {metrics.get(name)!r}, and spec.json asks "
+                f"for {spec['split'][of_spec]!r}"
+            )
     if spec["method"] in METHODS:
         own = run.stored_prediction(PredictSpec(statistics=METHODS[spec["method"]].statistics))
         if own is not None:
             _require_sound_prediction(run, own)
             if runs.read_json(own / "metrics.json") != metrics:
-                raise Unsound(
-                    f"{run.result}/metrics.json differs from {own}/metrics.json; {_away(run)}"
-                )
+                raise Unsound(f"{run.result}/metrics.json differs from {own}/metrics.json")
 
 
 def _require_sound_prediction(run: runs.Run, prediction: Path) -> None:
     if not (prediction / "metrics.json").is_file():
-        raise Unsound(f"{prediction}/metrics.json is not there; {_away(run)}")
+        raise Unsound(f"{prediction}/metrics.json is not there")
     later = prediction / "provenance.json"
     if later.exists():
         of_weights = runs.read_json(later).get("weights_sha256")
         if of_weights != run.provenance()["sha256"].get("weights.pt"):
             raise Unsound(
                 f"{prediction} was predicted with weights {str(of_weights)[:8]}, which are not the "
-                f"run's; move {prediction} away."
+                "run's"
             )
         recorded = runs.read_json(later).get("sha256", {}).get("metrics.json")
         if recorded and recorded != runs.file_sha256(prediction / "metrics.json"):
             raise Unsound(
                 f"{prediction}/metrics.json is not the file that was written, by the SHA-256 in "
-                f"provenance.json; move {prediction} away."
+                "provenance.json"
             )
     stored = runs.read_json(prediction / "metrics.json")
     try:
         counted = answered(arrays_of(prediction, NEEDED))
     except (KeyError, IndexError) as error:
-        raise Unsound(f"{prediction} holds no predictions ({error}); {_away(run)}") from error
+        raise Unsound(f"{prediction} holds no predictions ({error})") from error
     for name, value in counted.items():
         if name in stored and not _agree(value, stored[name]):
             raise Unsound(
                 f"{prediction}/metrics.json says {name} {stored[name]}, and its predictions give "
-                f"{value}; {_away(run)}"
+                f"{value}"
             )
 
 
 def derived_fault(prediction: Path) -> str | None:
-    """Say in a sentence what is wrong with a prediction's derived files, if something is."""
+    """Say in a clause what is wrong with a prediction's derived files, if something is."""
     for path in sorted((prediction / "derived").glob("[!.]*")):
         if not DERIVED_NAME.fullmatch(path.name) or path.stat().st_size > DERIVED_LIMIT:
             pattern = DERIVED_NAME.pattern
-            return f"{path} is no {pattern} of at most {DERIVED_LIMIT} bytes; move it away."
+            return f"{path} is no {pattern} of at most {DERIVED_LIMIT} bytes"
         try:
             read_derived(prediction, path.name)
         except ValueError as error:
-            return str(error)
+            return str(error).partition("; move")[0]
     return None
 
 
@@ -179,13 +181,10 @@ def _agree(counted: Any, stored: Any) -> bool:
     return bool(counted == stored)
 
 
-def _predictions(run: runs.Run) -> list[Path]:
+def predictions_of(run: runs.Run) -> list[Path]:
+    """Return the folders of a run's ways of predicting."""
     folders = run.predictions.iterdir() if run.predictions.is_dir() else ()
     return sorted(path for path in folders if path.is_dir() and not path.name.startswith("."))
-
-
-def _away(run: runs.Run) -> str:
-    return f"move {run.path} away, and run it again or merge it again."
 
 
 def _state(run: runs.Run) -> object:
@@ -202,8 +201,8 @@ def _fault(check: Callable[..., None], of: tuple[Any, ...], state: object) -> st
     run: runs.Run = of[0]
     try:
         check(*of)
-    except (Unsound, NotKept, OSError) as error:
-        return str(error)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        return f"{run.path} cannot be read ({type(error).__name__}: {error}); {_away(run)}"
+    except (ValueError, NotKept, OSError) as error:
+        return str(error).partition("; move")[0].rstrip(".")
+    except (TypeError, AttributeError, KeyError) as error:
+        return f"{run.path} cannot be read ({type(error).__name__}: {error})"
     return None
