@@ -66,7 +66,7 @@ def arrays_of(prediction: Path, names: Collection[str] | None = None) -> dict[st
 def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
     """Read arrays of an npz file, those of some names or all; names that it lacks are left out."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files if names is None or name in names}
     except (ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is no npz file ({error}); move it away and run again.") from error

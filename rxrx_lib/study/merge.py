@@ -113,6 +113,9 @@ def _unpacked(file: Path, into: Path) -> Path:
 def _members(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the members of runs, after a look at every name and size."""
     members = archive.infolist()
+    if members and min(member.header_offset for member in members) > 0:
+        # What was found at the end is the directory of an npz file inside, a zip file as well.
+        raise zipfile.BadZipFile("its end is missing")
     names = [member.filename for member in members]
     if MANIFEST not in names:
         raise Refused(f"{file} holds no {MANIFEST}; give files that rxrx export wrote.")

@@ -40,7 +40,6 @@ def of_shard(specs: Sequence[RunSpec], shard: Shard) -> list[RunSpec]:
     are everything, and they differ by one run at most. Ids deal the runs out, as if at random, so
     that no part gets all runs of the slowest method.
     """
-    mine = {
-        spec.id for spec in sorted(specs, key=lambda spec: spec.id)[shard.part - 1 :: shard.parts]
-    }
-    return [spec for spec in specs if spec.id in mine]
+    ids = [spec.id for spec in specs]
+    mine = set(sorted(ids)[shard.part - 1 :: shard.parts])
+    return [spec for spec, name in zip(specs, ids, strict=True) if name in mine]
