@@ -10,6 +10,7 @@ from rxrx_lib.cli.arguments import FAULT, INTERRUPTED, USAGE, UsageError
 from rxrx_lib.cli.choosing import add_choose_command
 from rxrx_lib.cli.predictions import add_predict_command
 from rxrx_lib.cli.screens import add_screen_commands
+from rxrx_lib.cli.stores import add_store_commands
 from rxrx_lib.cli.studies import add_study_commands
 
 
@@ -46,4 +47,5 @@ def parser() -> argparse.ArgumentParser:
     add_study_commands(commands)
     add_predict_command(commands)
     add_choose_command(commands)
+    add_store_commands(commands)
     return top

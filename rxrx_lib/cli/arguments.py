@@ -11,6 +11,7 @@ from rxrx_lib.training.hardware import Hardware
 
 if TYPE_CHECKING:
     from rxrx_lib.study.profiles import Profile
+    from rxrx_lib.study.shards import Shard
 
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 NOTHING_WRITTEN = "Nothing half-written is left."
@@ -73,6 +74,16 @@ def positive_count(text: str) -> int:
     if count(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number >= 1")
     return int(text)
+
+
+def shard(text: str) -> Shard:
+    """Read a part of a study."""
+    from rxrx_lib.study.shards import read_shard
+
+    try:
+        return read_shard(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_profile(command: argparse.ArgumentParser) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxrx_lib.cli.arguments import (
     DONE,
+    FAULT,
     Commands,
     UsageError,
     add_command,
@@ -20,6 +23,7 @@ from rxrx_lib.cli.arguments import (
     asked_workers,
     count,
     known_profile,
+    shard,
 )
 from rxrx_lib.training.peers import started_by_torchrun
 
@@ -42,6 +46,12 @@ def add_study_commands(commands: Commands) -> None:
     run.set_defaults(stopped=GOES_ON)
     for study in (plan, run):
         add_items(study)
+        study.add_argument(
+            "--shard",
+            type=shard,
+            metavar="I/N",
+            help="the I-th of N equal parts of the runs, from 1, as for an array job",
+        )
     plan.add_argument("--cost", action="store_true", help="say how long they take")
     plan.add_argument("--gpu", metavar="GPU", help="compute --cost for this one, e.g. a100-80")
     run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
@@ -64,6 +74,9 @@ def add_study_commands(commands: Commands) -> None:
     add_profile(report)
     report.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     report.add_argument("--format", choices=FORMATS, default="md")
+    report.add_argument(
+        "--strict", action="store_true", help="exit 1 if anything in the store is no sound run"
+    )
 
     book = add_command(commands, "book", _book, "run the study and the notebooks, build the book")
     book.set_defaults(stopped=GOES_ON)
@@ -85,15 +98,16 @@ def add_items(command: argparse.ArgumentParser) -> None:
 
 def _plan(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.gpus import gpu
-    from rxrx_lib.study.runs import open_run
 
     on = as_usage(lambda: gpu(asked.gpu)) if asked.gpu else None
     if on and not asked.cost:
         raise UsageError(f"--gpu is {asked.gpu} without --cost; give both.")
     specs = asked_specs(asked)
-    states = [open_run(asked.runs, spec).state for spec in specs]
-    for spec, state in zip(specs, states, strict=True):
-        print(f"{spec.id}  {state:<9}  {spec}")
+    states = []
+    for spec in specs:
+        state, why = _state(asked.runs, spec)
+        states.append(state)
+        print(f"{spec.id}  {state:<9}  {spec}{why}")
     counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
     print(f"{len(specs)} runs ({counts})")
     if asked.cost and specs:
@@ -101,17 +115,30 @@ def _plan(asked: argparse.Namespace) -> int:
     return DONE
 
 
+def _state(store: Path, spec: RunSpec) -> tuple[str, str]:
+    """Return the state of a run, and in words why it is no better one."""
+    from rxrx_lib.study.runs import Run, failure
+    from rxrx_lib.study.soundness import run_fault
+
+    run = Run(store / spec.id)
+    fault = run_fault(run) if run.path.is_dir() and any(run.path.iterdir()) else None
+    if fault is not None:
+        return "unsound", f": {fault}"
+    return run.state, f": {failure(run)}" if run.state == "failed" else ""
+
+
 def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
     from rxrx_lib.study.catalogue import CATALOGUE
     from rxrx_lib.study.cost_plan import plan_lines
-    from rxrx_lib.study.runs import open_run
 
     profile, wanted = trained(asked.profile), {spec.id for spec in specs}
     items = {}
     for name in asked.only or CATALOGUE:
-        of_item = asked_specs(argparse.Namespace(**(vars(asked) | {"only": [name], "ids": None})))
+        of_item = asked_specs(
+            argparse.Namespace(**(vars(asked) | {"only": [name], "ids": None, "shard": None}))
+        )
         items[name] = [spec for spec in of_item if spec.id in wanted]
-    done = [spec for spec in specs if open_run(asked.runs, spec).done]
+    done = [spec for spec in specs if _state(asked.runs, spec)[0] == "done"]
     print("\n".join(plan_lines(profile, items, done, asked.runs, on)))
 
 
@@ -120,6 +147,9 @@ def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.training.hardware import resolve_device
 
     specs = asked_specs(asked)
+    if not specs and asked.shard is not None and asked_specs(_whole(asked)):
+        print(f"no run is left for shard {asked.shard}")
+        return DONE
     if not specs:
         raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
     # A cluster has devices of its own.
@@ -141,7 +171,7 @@ def _run(asked: argparse.Namespace) -> int:
         weights=asked.weights,
     )
     print(f"{len(done)} runs done in {asked.runs}")
-    return DONE
+    return DONE if len(done) == len(specs) else FAULT  # those that are not sound were named
 
 
 def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_every: int) -> int:
@@ -167,9 +197,16 @@ def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_ever
 
 def _report(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.ledger import ledger, written
+    from rxrx_lib.study.soundness import LeftOut, store_faults
 
-    print(written(ledger(asked.runs, trained(asked.profile)), asked.format), end="")
-    return DONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOut)  # they are told below, each once
+        rows = ledger(asked.runs, trained(asked.profile))
+    print(written(rows, asked.format), end="")
+    faults = store_faults(asked.runs)
+    for fault in faults:
+        print(f"rxrx: left out: {fault}", file=sys.stderr)
+    return FAULT if faults and asked.strict else DONE
 
 
 def _book(asked: argparse.Namespace) -> int:
@@ -190,18 +227,26 @@ def _book(asked: argparse.Namespace) -> int:
 def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
     """Return the runs that a command's items, methods, weights and ids name."""
     from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+    from rxrx_lib.study.shards import of_shard
 
     profile = trained(asked.profile)
     specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
     if asked.weights is not None:
         specs = _starting_from(asked.weights, specs)
+    part = getattr(asked, "shard", None)
     if asked.ids is None:
-        return specs
+        return specs if part is None else of_shard(specs, part)
     known = {spec.id: spec for spec in specs}
     for each in asked.ids:
         if each not in known:
             raise UsageError(f"--ids has {each}, which is none of the study's runs; see rxrx plan.")
-    return [known[each] for each in asked.ids]
+    specs = [known[each] for each in asked.ids]
+    return specs if part is None else of_shard(specs, part)
+
+
+def _whole(asked: argparse.Namespace) -> argparse.Namespace:
+    """Return what was asked, but of all shards."""
+    return argparse.Namespace(**(vars(asked) | {"shard": None}))
 
 
 def _starting_from(weights: Path, specs: list[RunSpec]) -> list[RunSpec]:

@@ -5,27 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rxrx_lib.evaluation.answers import answered, of_treatments, side
 from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS, neighbour_purity, purity_chance
-from rxrx_lib.evaluation.metrics import (
-    accuracy_by,
-    batch_classification_accuracy,
-    perturbation_accuracy,
-    top_accuracy,
-    well_accuracy,
-)
-from rxrx_lib.evaluation.predictions import COLUMNS, MATRICES, Arrays, validate_predictions
+from rxrx_lib.evaluation.metrics import well_accuracy
+from rxrx_lib.evaluation.predictions import Arrays, validate_predictions
 from rxrx_lib.evaluation.probes import linear_probe, mlp_probe
-from rxrx_lib.evaluation.reference_lines import (
-    cell_type_line,
-    class_line,
-    exchanged_names,
-    majority_line,
-    uniform_line,
-)
-
-TOP = 5
+from rxrx_lib.evaluation.reference_lines import cell_type_line, class_line, majority_line
 
 
 def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
@@ -78,93 +64,20 @@ def score(predictions: Arrays, seed: int = 0) -> dict[str, Any]:
     """
     arrays = {name: np.asarray(predictions[name]) for name in predictions}
     validate_predictions(arrays)
-    test = _side(arrays, "test")
-    metrics = _counts(arrays, test) | _accuracies(test, int(arrays["classes"]))
-    metrics |= _further_sides(arrays)
+    test = side(arrays, "test")
+    metrics = answered(arrays)
     if bool(arrays["whole_wells"]):
         metrics["accuracy_wells"] = well_accuracy(
             test["well_id"], test["sirna_id"], test["top_sirna_id"], test["top_logit"]
         )
-    stratified = str(arrays["split"]) == "stratified"
-    if stratified:
-        metrics |= _experiment_head(test, int(arrays["experiments"]))
     if "embedding" in arrays:
-        train = _side(arrays, "train")
+        train = side(arrays, "train")
         metrics |= _cell_type_probe(train, test)
         if str(arrays["unit"]) == "experiment":
             metrics |= _mixing(test)
-        if stratified:
+        if str(arrays["split"]) == "stratified":
             metrics |= _experiment_probes(train, test, seed)
     return metrics
-
-
-def _side(arrays: Arrays, side: str) -> dict[str, NDArray[Any]]:
-    rows = arrays["side"] == side
-    return {name: arrays[name][rows] for name in (*COLUMNS, *MATRICES) if name in arrays}
-
-
-def _counts(arrays: Arrays, test: Arrays) -> dict[str, Any]:
-    cell_types, sites = np.unique(test["cell_type"], return_counts=True)
-    return {
-        "split": str(arrays["split"]),
-        "unit": str(arrays["unit"]),
-        "classes": int(arrays["classes"]),
-        "test_sites": int(test["site_id"].size),
-        "test_wells": int(np.unique(test["well_id"]).size),
-        "test_classes": int(np.unique(test["sirna_id"]).size),
-        "test_experiments": int(np.unique(test["experiment"]).size),
-        "sites_by_cell_type": dict(zip(cell_types.tolist(), sites.tolist(), strict=True)),
-    }
-
-
-def _accuracies(test: Arrays, classes: int) -> dict[str, Any]:
-    truth, top = test["sirna_id"], test["top_sirna_id"]
-    predicted = top[:, 0]
-    metrics: dict[str, Any] = {
-        "accuracy": perturbation_accuracy(truth, predicted),
-        "accuracy_macro": perturbation_accuracy(truth, predicted, average="macro"),
-        "chance_accuracy": uniform_line(classes),
-        "majority_accuracy": majority_line(truth),
-    }
-    treatment = _treatment(test)
-    for name, rows in (("accuracy_treatments", treatment), ("accuracy_controls", ~treatment)):
-        if rows.any():
-            metrics[name] = perturbation_accuracy(truth[rows], predicted[rows])
-    for ending, rows in (("", np.full(truth.shape, True)), ("_treatments", treatment)):
-        if rows.any():
-            luck = exchanged_names(truth[rows], predicted[rows])
-            metrics[f"luck_mean{ending}"], metrics[f"luck_sd{ending}"] = luck
-    best = min(TOP, classes)
-    if top.shape[1] >= best:
-        metrics["accuracy_top5"] = top_accuracy(truth, top, best)
-    for group in ("experiment", "cell_type"):
-        by_group = accuracy_by(test[group], truth, predicted)
-        metrics[f"by_{group}"] = {name: each.accuracy for name, each in by_group.items()}
-    return metrics
-
-
-def _further_sides(arrays: Arrays) -> dict[str, Any]:
-    found = {}
-    for name in ("val", "id_test"):
-        side = _side(arrays, name)
-        if side["site_id"].size:
-            accuracy = perturbation_accuracy(side["sirna_id"], side["top_sirna_id"][:, 0])
-            found[f"accuracy_{name}"] = accuracy
-    return found
-
-
-def _treatment(rows: Arrays) -> NDArray[np.bool_]:
-    return np.asarray(rows["well_type"] == "treatment")
-
-
-def _experiment_head(test: Arrays, experiments: int) -> dict[str, Any]:
-    experiment = test["experiment"]
-    return {
-        "batch_classification_accuracy": batch_classification_accuracy(
-            experiment, test["predicted_experiment"], split="stratified"
-        ),
-        "line_uniform": uniform_line(experiments),
-    }
 
 
 def _experiment_probes(train: Arrays, test: Arrays, seed: int) -> dict[str, Any]:
@@ -175,7 +88,7 @@ def _experiment_probes(train: Arrays, test: Arrays, seed: int) -> dict[str, Any]
     }
     for ending, of_train, of_test in (
         ("", np.full(known.shape, True), np.full(asked.shape, True)),
-        ("_controls", ~_treatment(train), ~_treatment(test)),
+        ("_controls", ~of_treatments(train), ~of_treatments(test)),
     ):
         if np.unique(known[of_train]).size > 1 and of_test.any():
             fitted = train["embedding"][of_train], known[of_train]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ import pandas as pd
 from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS, neighbour_purity, purity_chance
 from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.derived import read_derived, write_derived
+from rxrx_lib.study.kept import NotKept, arrays_of
 from rxrx_lib.study.runs import open_run
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.study.tables import Cell, Cells, cells, unfolded
@@ -52,26 +55,28 @@ class Layout(NamedTuple):
 def layouts(specs: Sequence[RunSpec], store: Path, cell_type: str = CELL_TYPE) -> list[Layout]:
     """Lay out the test sites of each method, of the first replicate among the runs.
 
+    A layout is kept beside the prediction it was made from, and goes with it into archives.
+
     Parameters
     ----------
     specs
         Runs on the separated split.
     store
-        The run store. Runs whose embeddings it does not hold are left out.
+        The run store. Runs of which it holds neither embeddings nor a layout are left out.
     cell_type
         Whose test experiments.
     """
     found = []
+    name = f"umap_{cell_type.lower()}.npz"
     for spec in specs:
         if (spec.data, spec.seed) != (specs[0].data, specs[0].seed):
             continue
         way = PredictSpec(statistics=METHODS[spec.method].statistics)
         folder = open_run(store, spec).stored_prediction(way)
-        if folder is not None and (folder / "predictions.npz").is_file():
-            with np.load(folder / "predictions.npz") as stored:
-                rows = (stored["side"] == "test") & (stored["cell_type"] == cell_type)
-                experiment, embedding = stored["experiment"][rows], stored["embedding"][rows]
-            found.append(layout(spec.method, experiment, embedding))
+        with suppress(NotKept):
+            if folder is not None:
+                kept = read_derived(folder, name) or _written(folder, name, cell_type)
+                found.append(_restored(spec.method, kept))
     return found
 
 
@@ -82,6 +87,28 @@ def layout(method: str, experiment: npt.NDArray[Any], embedding: npt.NDArray[Any
         purity = 100 * float(neighbour_purity(embedding, experiment).mean())
         chance = 100 * purity_chance(experiment)
     return Layout(method, experiment, umap_plane(embedding), purity, chance)
+
+
+def _written(folder: Path, name: str, cell_type: str) -> dict[str, Any]:
+    """Lay out what a prediction holds, and keep it: two bytes a coordinate, one a site's name."""
+    stored = arrays_of(folder, ("side", "cell_type", "experiment", "embedding"))
+    rows = (stored["side"] == "test") & (stored["cell_type"] == cell_type)
+    made = layout("", stored["experiment"][rows], stored["embedding"][rows])
+    names, of_site = np.unique(made.experiment, return_inverse=True)
+    kept = {
+        "names": names,
+        "of_site": of_site.astype(np.uint8),
+        "plane": made.plane.astype(np.float16),
+        "purity": np.array([made.purity, made.chance]),
+    }
+    write_derived(folder, name, kept)
+    return kept
+
+
+def _restored(method: str, kept: dict[str, Any]) -> Layout:
+    plane = kept["plane"].astype(np.float32)
+    purity, chance = kept["purity"].tolist()
+    return Layout(method, kept["names"][kept["of_site"]], plane, purity, chance)
 
 
 def umap_plane(embedding: npt.NDArray[Any], *, seed: int = UMAP_SEED) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ from rxrx_lib.study import runs, stages
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
+from rxrx_lib.study.reduction import SITES_FILE
 from rxrx_lib.study.results import gather_predictions
 from rxrx_lib.study.screens import make_split, open_screen
 from rxrx_lib.study.spec import PredictSpec, RunSpec
@@ -146,6 +147,8 @@ def _trained_network(work: stages.Work, run: runs.Run) -> tuple[Network, str]:
     path, recorded = run.result / "weights.pt", run.provenance()["sha256"]["weights.pt"]
     if not path.is_file() or runs.file_sha256(path) != recorded:
         what = "is not the file that the run wrote" if path.is_file() else "is not there"
+        if (run.path / SITES_FILE).exists():
+            what += ", as in every run that was merged from an archive"
         raise ValueError(
             f"{path} {what}; expected SHA-256 {recorded}: put that file there, or remove "
             f"{run.result} and execute the run again (rxrx run)."
@@ -168,7 +171,8 @@ def _commit(
 
     def write(folder: Path) -> None:
         stages.write_predictions(folder, predictions)
-        runs.write_json(folder / "provenance.json", source)
+        files = {"metrics.json": runs.file_sha256(folder / "metrics.json")}
+        runs.write_json(folder / "provenance.json", {**source, "sha256": files})
         now = run.provenance()["sha256"]["weights.pt"] if run.done else None
         if now != source["weights_sha256"]:
             raise RunNotDone(f"{run.path} got other weights meanwhile; predict again.")

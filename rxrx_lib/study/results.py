@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
+from rxrx_lib.study.soundness import AWAY, LeftOut, prediction_fault, run_fault
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 
 SPLITS = {
@@ -27,7 +29,7 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     specs
-        The runs; those without a result are left out.
+        The runs; those without a result are left out, and so are those that are not sound.
     store
         The run store.
 
@@ -43,11 +45,17 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
         keep them), ``history`` (a dict: each column of history.csv with one value an epoch), and
         one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
+
+    Warns
+    -----
+    LeftOut
+        For each run that is not sound: half-written, another's, or with metrics that its
+        predictions do not give.
     """
     rows = []
     for spec in specs:
-        run = runs.open_run(Path(store), spec)
-        if run.done:
+        run = runs.Run(Path(store) / spec.id)
+        if run.done and _counted(run_fault(run)):
             made = {**_made_by(run.provenance()), "history": run.history()}
             rows.append({**run.metrics(), **made, **_described(spec)})
     return pd.DataFrame(rows)
@@ -63,7 +71,8 @@ def gather_predictions(
     specs
         The runs.
     asked
-        The ways of each; those that the store does not hold are left out.
+        The ways of each; those that the store does not hold are left out, as are those that are
+        not sound, with a warning as :func:`gather`'s.
     store
         The run store.
 
@@ -76,16 +85,23 @@ def gather_predictions(
     """
     rows = []
     for spec in specs:
-        run = runs.open_run(Path(store), spec)
-        for way in asked(spec) if run.done else ():
+        run = runs.Run(Path(store) / spec.id)
+        for way in asked(spec) if run.done and _counted(run_fault(run)) else ():
             folder = run.stored_prediction(way)
-            if folder is not None:
+            if folder is not None and _counted(prediction_fault(run, folder)):
                 later = folder / "provenance.json"
                 source = runs.read_json(later) if later.exists() else run.provenance()
                 metrics = runs.read_json(folder / "metrics.json")
                 described = {**_described(spec), "statistics": way.statistics}
                 rows.append({**metrics, **_made_by(source), **described})
     return pd.DataFrame(rows)
+
+
+def _counted(fault: str | None) -> bool:
+    """Tell whether there is no fault, and warn of one."""
+    if fault is not None:
+        warnings.warn(LeftOut(f"left out: {fault}; {AWAY}"), stacklevel=3)
+    return fault is None
 
 
 def code_words(code: Mapping[str, Any]) -> str:

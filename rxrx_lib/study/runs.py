@@ -4,8 +4,12 @@
               checkpoint.pt        while training
               failure.json         why the last try failed; removed by success
               predictions/<hash>/  predictions.npz and metrics.json, one folder a PredictSpec;
-                                   provenance.json too, if made after the run was done
+                                   provenance.json too, if made after the run was done;
+                                   derived/NAME.npz or NAME.json, small things computed from it
               result/              metrics.json, history.csv, provenance.json, weights.pt
+
+A run that was merged from an archive has neither weights.pt nor predictions.npz; see
+``rxrx_lib.study.reduction`` for what it has instead.
 
 ``result`` appears last, by one rename: a run is done if it exists. Running twice is harmless, one
 after the other and at once: the first to finish gives the result, and the others end quietly.
@@ -138,7 +142,7 @@ def open_run(root: Path, spec: RunSpec) -> Run:
 def start(run: Run, spec: RunSpec) -> None:
     """Write the spec, and forget an earlier failure."""
     run.path.mkdir(parents=True, exist_ok=True)
-    write_text(run.path / "spec.json", _json(canonical(spec)))
+    write_text(run.path / "spec.json", json_text(canonical(spec)))
     (run.path / "failure.json").unlink(missing_ok=True)
 
 
@@ -148,7 +152,17 @@ def fail(run: Run, error: BaseException) -> None:
         "error": f"{type(error).__name__}: {error}",
         "traceback": "".join(traceback.format_exception(error)),
     }
-    write_text(run.path / "failure.json", _json(report))
+    write_text(run.path / "failure.json", json_text(report))
+
+
+def failure(run: Run) -> str:
+    """Return in one line why the last try failed; empty where none has, or nobody could say."""
+    path = run.path / "failure.json"
+    try:
+        lines = str(read_json(path)["error"]).splitlines() if path.exists() else []
+    except (ValueError, KeyError):
+        return f"{path} cannot be read"
+    return lines[0] if lines else ""
 
 
 def tidy(run: Run) -> None:
@@ -221,7 +235,7 @@ def _renamed(folder: Path, target: Path) -> bool:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write readable JSON; keys keep their order."""
-    path.write_text(_json(content), encoding="utf-8")
+    path.write_text(json_text(content), encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:
@@ -230,14 +244,17 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _json(content: dict[str, Any]) -> str:
+def json_text(content: dict[str, Any]) -> str:
+    """Return readable JSON; keys keep their order, and no number may be infinite or nan."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds one object."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no JSON ({error}); move it away and run again.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no JSON object; move it away and run again.")
     return content

@@ -9,6 +9,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,7 +204,12 @@ class PredictSpec:
 
 def identity(settings: Any) -> str:
     """Return the first 16 hex digits of the SHA-256 of the settings' canonical JSON."""
-    text = json.dumps(canonical(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return identity_of(canonical(settings))
+
+
+def identity_of(stored: Mapping[str, Any]) -> str:
+    """Return the identity of settings that are plain JSON values already, as in spec.json."""
+    text = json.dumps(stored, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:ID_DIGITS]
 
 

@@ -288,7 +288,7 @@ def commit(
             table.writerow(history[0]._fields)
             table.writerows(history)
         files = {path.name: runs.file_sha256(path) for path in sorted(folder.iterdir())}
-        runs.write_json(folder / "provenance.json", {**source, "sha256": files})
+        runs.write_json(folder / "provenance.json", {**source, "run": run.id, "sha256": files})
 
     runs.commit_folder(run.result, write)
     runs.tidy(run)

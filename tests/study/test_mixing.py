@@ -17,6 +17,7 @@ from rxrx_lib.evaluation.experiment_purity import neighbour_purity, purity_chanc
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import mixing, mixing_figures, mixing_pages, runs
 from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.derived import write_derived
 from rxrx_lib.study.panels import panel_data
 from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.study.spec import PredictSpec, RunSpec
@@ -88,10 +89,38 @@ def test_what_is_laid_out_are_the_cell_types_test_sites_of_the_first_replicate(
     for layout, arrays in zip(found, written, strict=False):
         rows = (arrays["side"] == "test") & (arrays["cell_type"] == "HUVEC")
         assert layout.experiment.tolist() == arrays["experiment"][rows].tolist()
-        np.testing.assert_array_equal(layout.plane, arrays["embedding"][rows][:, :2])
+        plane = arrays["embedding"][rows][:, :2].astype(np.float16)
+        np.testing.assert_array_equal(layout.plane, plane)
         near = neighbour_purity(arrays["embedding"][rows], layout.experiment)
         assert layout.purity == pytest.approx(100 * near.mean())
         assert layout.chance == pytest.approx(100 * purity_chance(layout.experiment))
+
+
+def test_a_layout_is_kept_so_that_no_embedding_is_needed_to_draw_it_again(
+    tmp_path: Path, flat: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_prediction(tmp_path, SPECS[0], 0)
+    (first,) = mixing.layouts(SPECS, tmp_path)
+    (whole,) = tmp_path.glob("*/predictions/*/predictions.npz")
+    whole.unlink()
+    monkeypatch.setattr(mixing, "umap_plane", None)
+    (again,) = mixing.layouts(SPECS, tmp_path)
+    assert again.experiment.tolist() == first.experiment.tolist()
+    np.testing.assert_array_equal(again.plane, first.plane)
+    assert (again.purity, again.chance) == (first.purity, first.chance)
+
+
+def test_a_layout_of_the_releases_huvec_experiments_is_small_enough_to_be_shared(
+    tmp_path: Path,
+) -> None:
+    noise = np.random.default_rng(0)
+    kept = {
+        "names": np.array([f"HUVEC-{n}" for n in range(17, 25)]),
+        "of_site": np.arange(8, dtype=np.uint8).repeat(2464),
+        "plane": noise.normal(size=(8 * 2464, 2)).astype(np.float16),
+        "purity": np.array([50.0, 12.5]),
+    }
+    write_derived(tmp_path, "umap_huvec.npz", kept)  # raises if it is not
 
 
 def test_runs_without_embeddings_are_left_out_and_the_picture_says_so(

@@ -7,31 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rxrx_lib.study import execute, require, runs
+from rxrx_lib.study import execute, require
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.require import RunsFailed
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec
+from tests.study.stored import finish
 from tests.study.test_screens import SIMULATED
 from tests.study.tiny import BY_SITE, BY_WELL, NETWORK, run_spec
-
-MADE_BY = {
-    "seconds": 2.5,
-    "code": {"rxrx_lib": "0.1.0", "commit": "a" * 40, "modified": False},
-    "hardware": "a processor",
-    "ended": "2026-01-02T03:04:05+00:00",
-}
-
-
-def finish(spec: RunSpec, store: Path, accuracy: float = 50.0, **source: object) -> None:
-    run = runs.open_run(store, spec)
-    runs.start(run, spec)
-
-    def write(folder: Path) -> None:
-        runs.write_json(folder / "metrics.json", {"accuracy": accuracy})
-        runs.write_json(folder / "provenance.json", MADE_BY | source)
-
-    runs.commit_folder(run.result, write)
 
 
 def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
