@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rxrx_lib.training.hardware import Hardware
@@ -48,6 +51,22 @@ def known_profile(name: str) -> Profile:
     from rxrx_lib.study.profiles import profile
 
     return as_usage(lambda: profile(name))
+
+
+@contextmanager
+def faults_told_below() -> Iterator[None]:
+    """Silence the warnings on runs that are not sound where the command names them itself."""
+    from rxrx_lib.study.soundness import LeftOut
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOut)
+        yield
+
+
+def tell_left_out(faults: Sequence[str]) -> None:
+    """Name on standard error what was not counted."""
+    for fault in faults:
+        print(f"rxrx: left out: {fault}", file=sys.stderr)
 
 
 def count(text: str) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +20,10 @@ from rxrx_lib.cli.arguments import (
     asked_hardware,
     asked_workers,
     count,
+    faults_told_below,
     known_profile,
     shard,
+    tell_left_out,
 )
 from rxrx_lib.training.peers import started_by_torchrun
 
@@ -70,6 +70,15 @@ def add_study_commands(commands: Commands) -> None:
         help="processes here; 0: in this one; default: cores, 0 on a GPU",
     )
 
+    _add_report(commands)
+
+    book = add_command(commands, "book", _book, "run the study and the notebooks, build the book")
+    book.set_defaults(stopped=GOES_ON)
+    add_profile(book)
+    book.add_argument("--workers", type=count, metavar="N", help="processes; default: cores")
+
+
+def _add_report(commands: Commands) -> None:
     report = add_command(commands, "report", _report, "print every number beside the paper's")
     add_profile(report)
     report.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
@@ -77,11 +86,6 @@ def add_study_commands(commands: Commands) -> None:
     report.add_argument(
         "--strict", action="store_true", help="exit 1 if anything in the store is no sound run"
     )
-
-    book = add_command(commands, "book", _book, "run the study and the notebooks, build the book")
-    book.set_defaults(stopped=GOES_ON)
-    add_profile(book)
-    book.add_argument("--workers", type=count, metavar="N", help="processes; default: cores")
 
 
 def add_items(command: argparse.ArgumentParser) -> None:
@@ -159,19 +163,23 @@ def _run(asked: argparse.Namespace) -> int:
         every = known_profile(asked.profile).evaluate_every
     if started_by_torchrun():
         return _run_together(asked, specs, every)
-    done = require(
-        specs,
-        data=asked.data,
-        store=asked.runs,
-        device=asked.device,
-        hardware=asked_hardware(asked),
-        evaluate_every=every,
-        workers=asked_workers(asked, device),
-        scheduler=asked.scheduler,
-        weights=asked.weights,
-    )
+    with faults_told_below():
+        done = require(
+            specs,
+            data=asked.data,
+            store=asked.runs,
+            device=asked.device,
+            hardware=asked_hardware(asked),
+            evaluate_every=every,
+            workers=asked_workers(asked, device),
+            scheduler=asked.scheduler,
+            weights=asked.weights,
+        )
     print(f"{len(done)} runs done in {asked.runs}")
-    return DONE if len(done) == len(specs) else FAULT  # those that are not sound were named
+    states = [_state(asked.runs, spec) for spec in specs]
+    faults = [why.removeprefix(": ") for state, why in states if state == "unsound"]
+    tell_left_out(faults)
+    return FAULT if faults else DONE
 
 
 def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_every: int) -> int:
@@ -197,15 +205,13 @@ def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_ever
 
 def _report(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.ledger import ledger, written
-    from rxrx_lib.study.soundness import LeftOut, store_faults
+    from rxrx_lib.study.soundness import store_faults
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LeftOut)  # they are told below, each once
+    with faults_told_below():
         rows = ledger(asked.runs, trained(asked.profile))
     print(written(rows, asked.format), end="")
     faults = store_faults(asked.runs)
-    for fault in faults:
-        print(f"rxrx: left out: {fault}", file=sys.stderr)
+    tell_left_out(faults)
     return FAULT if faults and asked.strict else DONE
 
 

@@ -164,8 +164,8 @@ def _fault(run: runs.Run) -> str | None:
 
 def _place(found: runs.Run, here: runs.Run, file: Path, merged: Merged) -> None:
     """Put one run in its place, unless a result is there; then only what that one lacks."""
-    if here.path.exists():
-        fault = soundness.run_fault(here) if (here.path / "spec.json").exists() else None
+    if here.done or (here.path / "spec.json").exists():
+        fault = soundness.run_fault(here)
         if fault is not None:
             merged.conflicts.append(f"{found.id} of {file} is kept out: {fault}; {soundness.AWAY}")
             return

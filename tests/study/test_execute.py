@@ -92,8 +92,10 @@ def test_a_done_run_leaves_its_result_its_predictions_and_nothing_else(
         "ended",
         "seconds",
         "epoch",
+        "run",
         "sha256",
     ]
+    assert source["run"] == ONE.id
     # Each of the 51 experiments has 8 to 15 training sites and so one group of eight, two a step.
     assert source["epoch"]["steps"] == 51 // 2
     assert source["epoch"]["sites"] == 51 // 2 * 16
