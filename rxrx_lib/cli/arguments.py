@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rxrx_lib.training.hardware import Hardware
@@ -39,6 +40,17 @@ def as_usage(look_up: Callable[[], T]) -> T:
     try:
         return look_up()
     except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+@contextmanager
+def scheduler_as_usage() -> Iterator[None]:
+    """Turn a scheduler that does not answer into wrong usage."""
+    from rxrx_lib.study.cluster import NoScheduler
+
+    try:
+        yield
+    except NoScheduler as error:
         raise UsageError(str(error)) from error
 
 

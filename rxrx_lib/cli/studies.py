@@ -20,6 +20,7 @@ from rxrx_lib.cli.arguments import (
     asked_workers,
     count,
     known_profile,
+    scheduler_as_usage,
 )
 from rxrx_lib.training.peers import started_by_torchrun
 
@@ -115,6 +116,7 @@ def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None)
     print("\n".join(plan_lines(profile, items, done, asked.runs, on)))
 
 
+@scheduler_as_usage()
 def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.require import require
     from rxrx_lib.training.hardware import resolve_device
