@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 import time
@@ -44,6 +45,8 @@ def joined(address: str, say: Callable[[str], None]) -> Iterator[Any]:
     """
     import distributed
 
+    # Why it cannot reconnect is said by each run's future.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     threads = {name: worker["nthreads"] for name, worker in _identity(address)["workers"].items()}
     say(f"scheduler {address}: {counted(len(threads))}")
     if busy := [name for name, n in threads.items() if n > 1]:

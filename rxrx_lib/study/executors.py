@@ -17,7 +17,10 @@ from rxrx_lib.study.progress import to_stderr
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
+DASK_SETTINGS = {
+    "distributed.worker.daemon": False,  # else a loader with worker processes cannot start
+    "distributed.scheduler.worker-ttl": "1 hour",  # a step may hold the interpreter for long
+}
 # Dask's own default returns freed memory to the system at once. A training step allocates the same
 # few megabytes again and again, and spent more time on page faults than on arithmetic.
 WORKER_ENVIRONMENT = {
@@ -138,11 +141,7 @@ def _client(workers: int, scheduler: str | None, say: Callable[[str], None]) -> 
     import dask
     import distributed
 
-    settings = {
-        "distributed.worker.daemon": False,  # else a loader with worker processes cannot start
-        "distributed.scheduler.worker-ttl": "1 hour",  # a step may hold the interpreter for long
-        "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
-    }
+    settings = DASK_SETTINGS | {"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}
     # Its warnings on workers that are stopped in the middle of a run would bury our own lines.
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with dask.config.set(settings):
