@@ -101,9 +101,7 @@ def _branches(axis: Axes, gate: Box, heads: list[Box], top: float) -> None:
 def _box_of(block: Block, backbone: str) -> Box:
     """Say what a block of the trunk is made of."""
     name = f"{block.name} of {backbone}" if block.name == "stem" else block.name
-    kind = (
-        "linear" if block.part == "neck" else "convolutions" if block.layers > 1 else "convolution"
-    )
+    kind = "linear layer" if block.part == "neck" else "convolution"
     made = [f"{block.units} units"] if block.units else []
     made += [counted(block.layers, kind)] if block.layers else []
     made += [f"{block.normalisations} BN"] if block.normalisations else []

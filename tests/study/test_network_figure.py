@@ -102,6 +102,15 @@ def test_every_shape_and_every_number_of_parameters_is_written_in_the_figure(
             assert any(re.search(rf"(^|· ){ending}$", line) for line in words), block.name
 
 
+def test_a_block_says_of_what_it_is_made() -> None:
+    words = words_of(PROFILES["paper"])
+    assert "1 convolution · 1 BN · 28,416 parameters" in words
+    assert "36 units · 72 convolutions · 72 BN · 11,548,224 parameters" in words
+    assert "2 linear layers · 2 BN · 3,313,664 parameters" in words
+    assert "1 BN · 4,416 parameters" in words
+    assert {"1 linear layer, no BN", "2 linear layers, no BN"} <= set(words)
+
+
 def test_the_gate_names_the_methods_by_what_it_does_to_the_gradient() -> None:
     words = " ".join(words_of(PROFILES["demo"]))
     stopped = re.search(r"stopped: (.*?) reversed: (.*?) siRNA head", words)
