@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-ANSWER_SECONDS = 6.0
+ANSWER_SECONDS = 5.0
 """Within which a scheduler has to say who it is."""
 LOOK_SECONDS = 1.0
 """Between two looks at who is in the cluster."""
@@ -94,7 +94,7 @@ class WorkerWatch:
             self.say(f"scheduler {self.address}: {counted(workers)}")
         elif workers and workers < before:
             self.say(
-                f"scheduler {self.address}: {counted(workers)}, {before - workers} left; what "
+                f"scheduler {self.address}: {counted(workers)}, {before - workers} gone; what "
                 "they had in training goes on elsewhere, from its last checkpoint"
             )
         elif not workers and (before or self.clock() - self.said >= REMIND_SECONDS):

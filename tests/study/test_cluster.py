@@ -153,7 +153,7 @@ def test_changes_in_the_number_of_workers_are_said_once_and_their_absence_again_
     elsewhere = "what they had in training goes on elsewhere, from its last checkpoint"
     nobody = "scheduler tcp://node1:8786: no worker; runs wait until one joins."
     assert lines[0] == "scheduler tcp://node1:8786: 3 workers"
-    assert lines[1] == f"scheduler tcp://node1:8786: 1 worker, 2 left; {elsewhere}"
+    assert lines[1] == f"scheduler tcp://node1:8786: 1 worker, 2 gone; {elsewhere}"
     assert [line.startswith(nobody) for line in lines] == [False, False, True, True, False]
     assert lines[4] == "scheduler tcp://node1:8786: 4 workers"
 
