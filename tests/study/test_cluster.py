@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_in_mid_run_changes_no_result(
         assert doomed.stdout is not None
         assert doomed.stdout.readline().strip() == STALLED
         doomed.send_signal(signal.SIGKILL)
-        out, error = started.communicate(timeout=120)
+        out, error = started.communicate(timeout=300)
     assert (started.returncode, out) == (0, f"2 runs done in {store}\n")
     assert f"scheduler {address}: 2 workers" in error
     assert "FAILED" not in error
