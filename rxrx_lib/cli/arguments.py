@@ -46,6 +46,17 @@ def as_usage(look_up: Callable[[], T]) -> T:
         raise UsageError(str(error)) from error
 
 
+@contextmanager
+def scheduler_as_usage() -> Iterator[None]:
+    """Turn a scheduler that does not answer into wrong usage."""
+    from rxrx_lib.study.cluster import NoScheduler
+
+    try:
+        yield
+    except NoScheduler as error:
+        raise UsageError(str(error)) from error
+
+
 def known_profile(name: str) -> Profile:
     """Return the profile of that name; an unknown one is wrong usage."""
     from rxrx_lib.study.profiles import profile

@@ -15,6 +15,7 @@ from rxrx_lib.cli.arguments import (
     asked_hardware,
     asked_workers,
     count,
+    scheduler_as_usage,
 )
 from rxrx_lib.cli.studies import GOES_ON, trained
 
@@ -42,6 +43,7 @@ def add_choose_command(commands: Commands) -> None:
     )
 
 
+@scheduler_as_usage()
 def _choose(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.choice_tables import choice_report
     from rxrx_lib.study.choosing import candidates, choices

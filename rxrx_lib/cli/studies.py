@@ -22,6 +22,7 @@ from rxrx_lib.cli.arguments import (
     count,
     faults_told_below,
     known_profile,
+    scheduler_as_usage,
     shard,
     tell_left_out,
 )
@@ -146,6 +147,7 @@ def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None)
     print("\n".join(plan_lines(profile, items, done, asked.runs, on)))
 
 
+@scheduler_as_usage()
 def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.require import require
     from rxrx_lib.training.hardware import resolve_device

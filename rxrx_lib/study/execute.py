@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Executor, Future, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,9 +140,6 @@ def run_many(
 
 
 def _reported(run: Future[str], spec: RunSpec, progress: Progress) -> BaseException | None:
-    try:
-        error = run.exception()
-    except CancelledError:
-        error = RuntimeError("the cluster gave it up; the same command goes on with it")
+    error = run.exception()
     progress.finished(str(spec), error)
     return error

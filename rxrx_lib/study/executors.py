@@ -5,15 +5,22 @@ from __future__ import annotations
 import importlib
 import logging
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
+
+from rxrx_lib.study.cluster import joined
+from rxrx_lib.study.progress import to_stderr
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
+DASK_SETTINGS = {
+    "distributed.worker.daemon": False,  # else a loader with worker processes cannot start
+    "distributed.scheduler.worker-ttl": "1 hour",  # a step may hold the interpreter for long
+}
 # Dask's own default returns freed memory to the system at once. A training step allocates the same
 # few megabytes again and again, and spent more time on page faults than on arithmetic.
 WORKER_ENVIRONMENT = {
@@ -24,6 +31,13 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": 2**30,
     "MALLOC_TOP_PAD_": 64 * 2**20,
 }
+
+GIVEN_UP = "the same command goes on with it, from its last checkpoint"
+ONE_AT_A_TIME = threading.Lock()
+
+
+class GivenUp(RuntimeError):
+    """The cluster does not finish a run; the message says why, and how to go on."""
 
 
 class SerialExecutor(Executor):
@@ -41,8 +55,60 @@ class SerialExecutor(Executor):
         return future
 
 
+class DaskExecutor(Executor):
+    """Send calls to a Dask cluster, and say in the study's words what becomes of them.
+
+    Parameters
+    ----------
+    client
+        A Dask client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        # pure=False: a run is executed because of what it leaves on disk, not for its value
+        self.calls = client.get_executor(pure=False)
+
+    def submit(
+        self, function: Callable[P, T], /, *arguments: P.args, **keywords: P.kwargs
+    ) -> Future[T]:
+        """Have the function called on a worker that calls no other meanwhile.
+
+        The future's exception is :class:`GivenUp` where the cluster, and not the function, failed.
+        """
+        called = self.calls.submit(one_at_a_time, function, *arguments, **keywords)
+        told: Future[T] = Future()
+        called.add_done_callback(lambda call: _tell(call, told))
+        return told
+
+
+def one_at_a_time(function: Callable[P, T], /, *arguments: P.args, **keywords: P.kwargs) -> T:
+    """Call the function when no other thread of this worker trains.
+
+    Two trainings in a process would draw their first weights from one random generator.
+    """
+    with ONE_AT_A_TIME:
+        return function(*arguments, **keywords)
+
+
+def _tell(call: Future[T], told: Future[T]) -> None:
+    """Pass on how a call has ended."""
+    from distributed.scheduler import KilledWorker
+
+    try:
+        told.set_result(call.result())
+    except KilledWorker as error:
+        times = error.allowed_failures + 1
+        told.set_exception(GivenUp(f"{times} workers in a row died of it or with it; {GIVEN_UP}"))
+    except CancelledError:
+        told.set_exception(GivenUp(f"the scheduler was lost or gave it up; {GIVEN_UP}"))
+    except Exception as error:  # noqa: BLE001 - a future carries whatever was raised
+        told.set_exception(error)
+
+
 @contextmanager
-def executor(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
+def executor(
+    workers: int, scheduler: str | None = None, say: Callable[[str], None] = to_stderr
+) -> Iterator[Executor]:
     """Open an executor, and close it and its processes at the end.
 
     Parameters
@@ -51,37 +117,36 @@ def executor(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
         Processes on this machine; 0 executes in this process. Ignored with ``scheduler``.
     scheduler
         Address of a running Dask scheduler, whose workers are used instead.
+    say
+        Takes a line whenever that scheduler's workers change.
 
     Raises
     ------
     ValueError
         If ``workers`` is negative.
+    NoScheduler
+        If no scheduler answers at the address.
     """
     if workers < 0:
         raise ValueError(f"workers is {workers}; give 0 (in this process) or more.")
     if scheduler is None and workers == 0:
         yield SerialExecutor()
         return
-    with _client(workers, scheduler) as client:
-        # pure=False: a run is executed because of what it leaves on disk, not for its value
-        yield client.get_executor(pure=False)
+    with _client(workers, scheduler, say) as client:
+        yield DaskExecutor(client)
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
+def _client(workers: int, scheduler: str | None, say: Callable[[str], None]) -> Iterator[Any]:
     import dask
     import distributed
 
-    settings = {
-        "distributed.worker.daemon": False,  # else a loader with worker processes cannot start
-        "distributed.scheduler.worker-ttl": "1 hour",  # a step may hold the interpreter for long
-        "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
-    }
+    settings = DASK_SETTINGS | {"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}
     # Its warnings on workers that are stopped in the middle of a run would bury our own lines.
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with dask.config.set(settings):
         if scheduler is not None:
-            with distributed.Client(scheduler) as client:
+            with joined(scheduler, say) as client:
                 yield client
             return
         with (

@@ -72,9 +72,20 @@ def screen_banner(profile: Profile, root: Path) -> Shown:
     )
 
 
-def _banner(profile: Profile, *parts: str) -> Shown:
+def code_banner(profile: Profile) -> Shown:
+    """Say the same of a page that reads its numbers from the code: no data, nothing trained."""
+    return _banner(
+        profile,
+        "no data, nothing trained",
+        code_words(code_version()),
+        f"{pd.Timestamp.now(tz='UTC'):%Y-%m-%d}",
+        badge="READ FROM THE CODE",
+    )
+
+
+def _banner(profile: Profile, *parts: str, badge: str = "") -> Shown:
     line = " · ".join([f"profile {profile.name} ({profile.purpose})", *parts])
-    badge = data_badge(profile)
+    badge = badge or data_badge(profile)
     return Shown(
         f":::{{div}} provenance\n<span class='simulated'>{badge}</span> {line}\n:::\n",
         f"<p><b>{badge}</b> {html.escape(line)}</p>",

@@ -52,7 +52,8 @@ def require(
     workers
         Processes to train in; 0 trains in this one.
     scheduler
-        Address of a Dask scheduler to train on instead.
+        Address of a Dask scheduler to train on instead. Its workers see the same folders under the
+        same paths.
     weights
         File of weights for the runs whose spec names some.
     progress
@@ -66,23 +67,40 @@ def require(
     Raises
     ------
     RunsFailed
-        If a run failed; the others are done and kept.
+        If a run failed; the others are done and kept. Or if workers did runs that do not appear in
+        the store.
+    NoScheduler
+        If no scheduler answers at the address.
     """
     store = Path(store)
     if not all(runs.open_run(store, spec).done for spec in specs):
         from rxrx_lib.study.execute import Runtime, run_many
         from rxrx_lib.study.executors import executor
 
+        # A cluster's workers were started in folders of their own.
+        seen = Path.absolute if scheduler is not None else Path
         runtime = Runtime(
-            data=Path(data),
-            runs=store,
+            data=seen(Path(data)),
+            runs=seen(store),
             hardware=dataclasses.replace(hardware, device=device),
             evaluate_every=evaluate_every,
-            weights=weights,
+            weights=weights and seen(weights),
         )
-        with executor(workers, scheduler) as engine:
-            failed = run_many(specs, runtime, engine, progress or Progress())
-        if failed:
-            lines = [f"{spec.id}  {spec}: {error}" for spec, error in failed]
-            raise RunsFailed(os.linesep.join([f"{len(failed)} runs failed:", *lines]))
+        progress = progress or Progress()
+        with executor(workers, scheduler, progress.write) as engine:
+            failed = run_many(specs, runtime, engine, progress)
+        _require_done(specs, failed, runtime.runs)
     return gather(specs, store)
+
+
+def _require_done(
+    specs: Sequence[RunSpec], failed: Sequence[tuple[RunSpec, BaseException]], store: Path
+) -> None:
+    if failed:
+        lines = [f"{spec.id}  {spec}: {error}" for spec, error in failed]
+        raise RunsFailed(os.linesep.join([f"{len(failed)} runs failed:", *lines]))
+    if elsewhere := [spec.id for spec in specs if not runs.open_run(store, spec).done]:
+        raise RunsFailed(
+            f"{len(elsewhere)} runs, such as {elsewhere[0]}, ended well and are not in {store}; "
+            "all workers have to see this folder under this path, on a disk that they share."
+        )

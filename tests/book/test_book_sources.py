@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 GENERATED = {
     "chapters/simulator",
+    "chapters/figure5",
     "chapters/table1",
     "chapters/figure7",
     "chapters/claims",

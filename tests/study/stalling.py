@@ -21,14 +21,16 @@ EPOCHS = 5
 STALLED = "stalled"
 ONE = run_spec("adabn_gradient_reversal", BY_SITE, epochs=EPOCHS)
 LONG = run_spec(epochs=20)
+PAIR = [run_spec(seed=seed) for seed in range(2)]
 DOUBLE = run_spec("adabn_gradient_reversal", BY_SITE, epochs=2, precision="fp64")
 
 
 def register(profiles: dict[str, Any], catalogue: dict[str, Any]) -> None:
-    """Make the profile known, and items of one run each: `ONE`, `LONG`, `DOUBLE`."""
+    """Make the profile known, and items of one run each, `ONE`, `LONG`, `DOUBLE`, or of two."""
     profiles["tiny"] = PROFILE
     catalogue["one"] = lambda profile: [ONE]
     catalogue["long"] = lambda profile: [LONG]
+    catalogue["pair"] = lambda profile: PAIR
     catalogue["double"] = lambda profile: [DOUBLE]
 
 
