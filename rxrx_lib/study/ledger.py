@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from rxrx_lib.study import paper, prediction_statistics
+from rxrx_lib.study.ablations import normalization_cells, table2_cells
 from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.few_experiments import table4_cells
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.results import gather, gather_predictions
@@ -36,6 +38,10 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table1", lambda results: cells(results, BESIDE_TABLE1)),
     ("negative_controls", negative_control_cells),
     ("reversal_tradeoff", tradeoff_cells),
+    ("table2", table2_cells),
+    ("table4", table4_cells),
+    ("table5", normalization_cells),
+    ("table6", normalization_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 

@@ -48,6 +48,8 @@ class Profile:
     """Of the trade-off curve, rising; 0, the method without reversal, is added to them."""
     curve_replicates: int = 1
     """How many of the replicates, the first ones, a curve is measured in."""
+    few_experiments_epochs: int | None = None
+    """Of the trainings on few experiments, whose epochs have few steps; None for the recipe's."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -132,6 +134,7 @@ PROFILES = {
             network=NetworkSpec(backbone="densenet_small", embedding=128),
             recipe=LAPTOP,
             evaluate_every=3,
+            few_experiments_epochs=72,
         ),
         Profile(
             name="paper",
