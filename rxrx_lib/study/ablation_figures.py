@@ -1,15 +1,20 @@
-"""A figure of rows with a dot for each method, and what AdaBN adds written beside each row."""
+"""Figures of Tables 2, 4, 5 and 6: what AdaBN adds row by row, and how few experiments train."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import paper
 from rxrx_lib.study.ablations import COMPARED, Accuracies
 from rxrx_lib.study.claims import signed
 from rxrx_lib.study.contrasts import difference
@@ -25,7 +30,7 @@ from rxrx_lib.study.figures import (
 
 ROW_HEIGHT = 0.5
 """Inches a row."""
-LABEL_LETTERS = 19
+LABEL_LETTERS = 25
 MARGIN = 4.0
 """Percentage points left free beside the outermost dots."""
 
@@ -68,6 +73,42 @@ def gap_figure(
         axis.set_xlabel("accuracy on unseen experiments, percent of sites")
         handles, names = axis.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=8.5)
+        return mark_simulated(figure) if simulated else figure
+
+
+def learning_figure(curves: pd.DataFrame, *, simulated: bool) -> Figure:
+    """Draw the test accuracy over the training, a panel a cell type, a line a run.
+
+    Parameters
+    ----------
+    curves
+        As :func:`rxrx_lib.study.few_experiments.learning_curves` gives them.
+    simulated
+        Whether to mark the figure.
+    """
+    names = [name for name in CELL_TYPES if name in set(curves["cell_type"])]
+    rows = max(1, (len(names) + 1) // 2)
+    with figure_style():
+        size = (WIDTH, 0.8 + 1.7 * rows)
+        figure, grid = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False)
+        for axis, name in zip_longest(grid.flat, names):
+            if name is None:
+                axis.set_axis_off()
+                continue
+            of_cell_type = curves[curves["cell_type"] == name]
+            for (method, _), run in of_cell_type.groupby(["method", "replicate"], sort=False):
+                style = method_style(str(method))
+                axis.plot(run["steps"], run["accuracy"], markersize=3.5, lw=1.2, **style)
+            axis.set_title(paper.CELL_TYPES[name])
+        for axis in grid[-1]:
+            axis.set_xlabel("optimiser steps")
+        for axis in grid[:, 0]:
+            axis.set_ylabel("percent of test sites")
+        handles = [
+            Line2D([], [], label=METHODS[method].label, **method_style(method))  # type: ignore[arg-type]
+            for method in METHODS
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8.5)
         return mark_simulated(figure) if simulated else figure
 
 

@@ -55,7 +55,7 @@ def table2(profile: Profile) -> list[RunSpec]:
     """Return both methods with every augmentation and every backbone of Table 2."""
     return [
         with_variant(profile.run(method, SEPARATED, replicate), variant)
-        for replicate in profile.replicates[: profile.curve_replicates]
+        for replicate in profile.with_curve_replicates().replicates
         for variant in VARIANTS.values()
         for method in COMPARED
     ]
@@ -76,7 +76,7 @@ def normalizations(profile: Profile, method: str) -> list[RunSpec]:
     """Return a method with each of the six normalisations: Table 5 or Table 6."""
     return [
         dataclasses.replace(profile.run(method, SEPARATED, replicate), normalization=name)
-        for replicate in profile.replicates[: profile.curve_replicates]
+        for replicate in profile.with_curve_replicates().replicates
         for name in NORMALIZATIONS
     ]
 
@@ -161,7 +161,7 @@ def variant_labels(profile: Profile) -> dict[str, str]:
         return dict(printed)
     small = {row: SIBLINGS[variant.backbone] for row, variant in VARIANTS.items()}
     return {
-        row: f"{small[row]}, sibling of {label.removeprefix('Backbone ')}"
+        row: f"{small[row]} (sibling of {label.removeprefix('Backbone ')})"
         if label.startswith("Backbone ")
         else label
         for row, label in printed.items()

@@ -68,7 +68,7 @@ def gap_contrasts(
     """
     return _measured(
         (
-            f"AdaBN against baseline, {label}",
+            f"AdaBN against baseline, “{label}”",
             _printed(item, row, "adabn") - _printed(item, row, "baseline"),
             found.get((row, "adabn")),
             found.get((row, "baseline")),
@@ -92,7 +92,7 @@ def cell_type_contrasts(found: Accuracies) -> list[Contrast]:
     """Return each method against the baseline in every cell type of Table 4."""
     return _measured(
         (
-            f"{name}, {METHODS[method].label}",
+            f"{name}, {METHODS[method].label} against baseline",
             paper.lookup("table4", method, cell_type).value
             - paper.lookup("table4", "baseline", cell_type).value,
             found.get((method, cell_type)),
@@ -118,7 +118,7 @@ def joint_contrasts(
     """
     return _measured(
         (
-            f"All cell types against {paper.CELL_TYPES[cell_type]} alone, {METHODS[method].label}",
+            f"{METHODS[method].label}, all cell types against {paper.CELL_TYPES[cell_type]} alone",
             paper.lookup("table3", method, cell_type).value
             - paper.lookup("table4", method, cell_type).value,
             together.get((method, cell_type)),
@@ -159,7 +159,7 @@ def _row_contrasts(
 ) -> list[Contrast]:
     return _measured(
         (
-            f"{labels[row]} against {labels[reference]}, {METHODS[method].label}",
+            f"{METHODS[method].label}, “{labels[row]}” against “{labels[reference]}”",
             _printed(item, row, method) - _printed(item, reference, method),
             found.get((row, method)),
             found.get((reference, method)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from rxrx_lib.data.simulator.spec import DEFAULT_EXPERIMENTS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.ablations import QUANTITIES, Accuracies, cells_of
+from rxrx_lib.study.claims import signed
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec, SplitSpec
 from rxrx_lib.study.tables import Cell, replicate_values
@@ -25,7 +27,7 @@ def table4(profile: Profile) -> list[RunSpec]:
         dataclasses.replace(
             profile.run(method, few_split(cell_type, n), replicate), recipe=few_recipe(profile)
         )
-        for replicate in profile.replicates[: profile.curve_replicates]
+        for replicate in profile.with_curve_replicates().replicates
         for cell_type, n in drawn_experiments(profile).items()
         for method in METHODS
     ]
@@ -35,7 +37,7 @@ def joint_training(profile: Profile) -> list[RunSpec]:
     """Return the runs on all cell types that Table 4's are held against; Table 1 has them too."""
     return [
         profile.run(method, SEPARATED, replicate)
-        for replicate in profile.replicates[: profile.curve_replicates]
+        for replicate in profile.with_curve_replicates().replicates
         for method in METHODS
     ]
 
@@ -111,6 +113,49 @@ def table4_cells(results: pd.DataFrame) -> list[Cell]:
     ]
 
 
+def learning_curves(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the test accuracies that were measured while Table 4's runs trained.
+
+    Returns
+    -------
+    DataFrame
+        ``cell_type``, ``method``, ``replicate``, ``steps`` of the optimiser so far, ``accuracy`` in
+        percent.
+    """
+    found = []
+    for run in results.to_dict("records"):
+        history = run["history"]
+        for epoch, accuracy in zip(history["epoch"], history["test_accuracy"], strict=True):
+            if math.isfinite(accuracy):
+                steps = int((epoch + 1) * run["epoch_steps"])
+                place = (run["trained_cell_type"], run["method"], run["replicate"])
+                found.append((*place, steps, accuracy))
+    columns = ["cell_type", "method", "replicate", "steps", "accuracy"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def last_third_claim(curves: pd.DataFrame) -> list[str]:
+    """Say how much the test accuracy still changes at the end of the trainings.
+
+    Parameters
+    ----------
+    curves
+        As :func:`learning_curves` gives them.
+    """
+    changes = []
+    for _, curve in curves.groupby(["cell_type", "method", "replicate"], sort=False):
+        before = curve[curve["steps"] <= curve["steps"].max() * 2 / 3]
+        if len(before):
+            changes.append(float(curve["accuracy"].iloc[-1] - before["accuracy"].iloc[-1]))
+    if not changes:
+        return []
+    return [
+        "In the last third of its steps a run's test accuracy changes by "
+        f"{signed(min(changes))} to {signed(max(changes))} points, "
+        f"{signed(sum(changes) / len(changes))} in the mean of {len(changes)} runs."
+    ]
+
+
 def step_claims(alone: pd.DataFrame, joint: pd.DataFrame, has: Mapping[str, int]) -> list[str]:
     """Say how many optimiser steps each cell type's runs take, with and without groups.
 
@@ -126,7 +171,7 @@ def step_claims(alone: pd.DataFrame, joint: pd.DataFrame, has: Mapping[str, int]
     lines = []
     for cell_type, runs in alone.groupby("trained_cell_type", sort=False):
         n, all_of_them = int(runs["trained_experiments"].iloc[0]), has[str(cell_type)]
-        which = f"all {n}" if n == all_of_them else f"{n} of {all_of_them}"
+        which = f"all {n}" if n == all_of_them > 1 else f"{n} of {all_of_them}"
         fewer = f", fewer than the paper's {EXPERIMENTS}" if n < EXPERIMENTS else ""
         lines.append(f"{cell_type}, {which} training experiments{fewer}: {_steps(runs)}.")
     if len(joint):

@@ -43,13 +43,15 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         ``seconds``, ``code``, ``hardware`` and ``date`` (what made the run, in words),
         ``epoch_steps``, ``epoch_training_sites`` and so on
         (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
-        keep them), and one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
+        keep them), ``history`` (a dict: each column of history.csv with one value an epoch), and
+        one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
     """
     rows = []
     for spec in specs:
         run = runs.open_run(Path(store), spec)
         if run.done:
-            rows.append({**run.metrics(), **_made_by(run.provenance()), **_described(spec)})
+            made = {**_made_by(run.provenance()), "history": run.history()}
+            rows.append({**run.metrics(), **made, **_described(spec)})
     return pd.DataFrame(rows)
 
 

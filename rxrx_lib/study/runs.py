@@ -13,6 +13,7 @@ after the other and at once: the first to finish gives the result, and the other
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import errno
 import hashlib
@@ -80,6 +81,12 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """Read the metrics of the method's own way of predicting."""
         return read_json(self.result / "metrics.json")
+
+    def history(self) -> dict[str, list[float]]:
+        """Read the training history: each column of history.csv, one value an epoch."""
+        with (self.result / "history.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
 
     def provenance(self) -> dict[str, Any]:
         """Read where the result came from."""

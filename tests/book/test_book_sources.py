@@ -20,6 +20,9 @@ BOOK = ROOT / "book"
 GENERATED = {
     "chapters/simulator",
     "chapters/table1",
+    "chapters/table2",
+    "chapters/table4",
+    "chapters/tables5_6",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
     "chapters/reversal_tradeoff",
