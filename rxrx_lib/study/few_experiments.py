@@ -124,8 +124,9 @@ def learning_curves(results: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for run in results.to_dict("records"):
-        history = run["history"]
-        for epoch, accuracy in zip(history["epoch"], history["test_accuracy"], strict=True):
+        history = run["history"]  # empty where the store holds none
+        measured = zip(history.get("epoch", []), history.get("test_accuracy", []), strict=True)
+        for epoch, accuracy in measured:
             if math.isfinite(accuracy):
                 steps = int((epoch + 1) * run["epoch_steps"])
                 place = (run["trained_cell_type"], run["method"], run["replicate"])

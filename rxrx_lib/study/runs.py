@@ -83,8 +83,14 @@ class Run:
         return read_json(self.result / "metrics.json")
 
     def history(self) -> dict[str, list[float]]:
-        """Read the training history: each column of history.csv, one value an epoch."""
-        with (self.result / "history.csv").open(newline="", encoding="utf-8") as file:
+        """Read the training history: each column of history.csv, one value an epoch.
+
+        Empty where the result holds none.
+        """
+        path = self.result / "history.csv"
+        if not path.exists():
+            return {}
+        with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
 
