@@ -134,11 +134,13 @@ def contrast_sentences(contrasts: Sequence[Contrast]) -> list[str]:
     if not contrasts:
         return []
     same = sum(contrast.paper * contrast.found.mean > 0 for contrast in contrasts)
+    level = sum(contrast.found.mean == 0 for contrast in contrasts)
+    ties = f", and {level} neither way" if level else ""
     single = any(contrast.found.n < 2 for contrast in contrasts)
     doubt = ", which one replicate cannot tell from luck" if single else ""
     return [
         f"By the bare sign of the mean{doubt}, {same} of {len(contrasts)} contrasts point the "
-        "paper's way.",
+        f"paper's way{ties}.",
         *(contrast_claim(*contrast) for contrast in contrasts),
     ]
 

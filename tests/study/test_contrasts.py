@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from rxrx_lib.evaluation.intervals import Interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import ablation_figures, ablation_panels, ablations, contrasts, paper
 from rxrx_lib.study import few_experiments as few
@@ -108,6 +109,10 @@ def test_sentences_count_signs_and_say_what_one_replicate_cannot() -> None:
     )
     summary, *_ = contrasts.contrast_sentences(contrasts.variant_contrasts(variants(), LABELS))
     assert "luck" not in summary
+    tie = [contrasts.Contrast("a tie", 1.0, Interval(0.0, -1.0, 1.0, 2))]
+    assert contrasts.contrast_sentences(tie)[0].endswith(
+        "0 of 1 contrasts point the paper's way, and 1 neither way."
+    )
     assert contrasts.contrast_sentences([]) == []
 
 
