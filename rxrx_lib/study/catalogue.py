@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from rxrx_lib.models.methods import METHODS, method
+from rxrx_lib.study.ablations import normalizations, table2
 from rxrx_lib.study.choosing import choosing
+from rxrx_lib.study.few_experiments import table4
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
 from rxrx_lib.study.similarity import figure7
@@ -72,6 +74,16 @@ def reversal_tradeoff(profile: Profile) -> list[RunSpec]:
     ]
 
 
+def table5(profile: Profile) -> list[RunSpec]:
+    """Return the baseline with each normalisation."""
+    return normalizations(profile, "baseline")
+
+
+def table6(profile: Profile) -> list[RunSpec]:
+    """Return AdaBN with each normalisation."""
+    return normalizations(profile, "adabn")
+
+
 CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table1": table1,
     "negative_controls": negative_controls,
@@ -81,6 +93,10 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table3": separated_runs,
     "figure6": separated_runs,
     "figure10": separated_runs,
+    "table2": table2,
+    "table4": table4,
+    "table5": table5,
+    "table6": table6,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

@@ -98,25 +98,41 @@ def contrast_claims(paper: Mapping[str, float], measured: Mapping[str, Interval]
         Method to its difference from the baseline in batch-separated accuracy: the paper's, and
         the simulation's with its interval.
     """
-    lines = []
-    for method, printed in paper.items():
-        if method not in measured:
-            continue
-        here = measured[method]
-        direction = "up" if here.low > 0 else "down" if here.high < 0 else "neither way"
-        there = "up" if printed > 0 else "down"
-        verdict = (
-            "undecided here"
-            if direction == "neither way"
-            else "the same direction"
-            if direction == there
-            else "the opposite direction"
+    return [
+        contrast_claim(METHODS[method].label, printed, measured[method])
+        for method, printed in paper.items()
+        if method in measured
+    ]
+
+
+def contrast_claim(label: str, printed: float, here: Interval) -> str:
+    """Say where one contrast points in the paper and in the simulation.
+
+    Parameters
+    ----------
+    label
+        What is compared with what.
+    printed
+        The paper's difference, of which only the sign is told.
+    here
+        The simulation's difference over replicates, in percentage points. A single one is told as
+        it is, and decides nothing.
+    """
+    there = "up" if printed > 0 else "down" if printed < 0 else "neither way"
+    if here.n < 2:
+        return (
+            f"{label}: {there} in the paper, {signed(here.mean)} points in the simulation's one "
+            "replicate (undecided here)."
         )
-        lines.append(
-            f"{METHODS[method].label}: {there} in the paper, {direction} in the simulation "
-            f"({verdict})."
-        )
-    return lines
+    direction = "up" if here.low > 0 else "down" if here.high < 0 else "neither way"
+    verdict = (
+        "undecided here"
+        if direction == "neither way"
+        else "the same direction"
+        if direction == there
+        else "the opposite direction"
+    )
+    return f"{label}: {there} in the paper, {direction} in the simulation ({verdict})."
 
 
 def verdict_claim(verdict: Verdict) -> str:

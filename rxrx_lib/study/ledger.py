@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from rxrx_lib.study import paper, prediction_statistics, similarity
+from rxrx_lib.study.ablations import normalization_cells, table2_cells
 from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.cell_types import table3_cells
 from rxrx_lib.study.dynamics import dynamics_cells
+from rxrx_lib.study.few_experiments import table4_cells
 from rxrx_lib.study.mixing import purity_cells
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
@@ -42,6 +44,10 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table3", table3_cells),
     ("figure6", purity_cells),
     ("figure10", dynamics_cells),
+    ("table2", table2_cells),
+    ("table4", table4_cells),
+    ("table5", normalization_cells),
+    ("table6", normalization_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 

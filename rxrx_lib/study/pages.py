@@ -108,8 +108,9 @@ def screen_description(profile: Profile) -> str:
         return "RxRx1 release, 51 experiments, 1,139 classes, 512 × 512 pixels"
     experiments = sum(train + test for _, train, test in screen.experiments)
     seeds = sorted({replicate.screen_seed for replicate in profile.replicates})
+    screens = "screen" if len(seeds) == 1 else "screens"
     return (
-        f"simulated screens {', '.join(map(str, seeds))} of {experiments} experiments, "
+        f"simulated {screens} {', '.join(map(str, seeds))} of {experiments} experiments, "
         f"{screen.classes} classes (1/K = {100 / screen.classes:.1f} %), "
         f"{screen.image_size} × {screen.image_size} pixels of {screen.pixel_size:g} release pixels"
     )

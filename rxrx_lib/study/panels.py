@@ -47,7 +47,9 @@ METRICS = {
 """Panels of the replicates' figure."""
 
 
-def paper_panel(item: str, rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFrame:
+def paper_panel(
+    item: str, rxrx1: Mapping[tuple[str, str], Cell], rows_are: str = "method"
+) -> pd.DataFrame:
     """Return a table of the paper beside what this code measured on RxRx1.
 
     Parameters
@@ -56,27 +58,29 @@ def paper_panel(item: str, rxrx1: Mapping[tuple[str, str], Cell]) -> pd.DataFram
         ``table1`` …
     rxrx1
         Cells measured on the release, by row and column.
+    rows_are
+        What the table has a row for.
 
     Returns
     -------
     DataFrame
-        Words: method (on its first row only), quantity, the paper's value, and ours with its
+        Words: row (on its first line only), quantity, the paper's value, and ours with its
         number of replicates, or "not run here"; after ± both times a standard deviation.
     """
     rows: list[dict[str, str]] = []
     shown = ""
     for number in paper.numbers(item):
         cell = rxrx1.get((number.row, number.column))
-        method = paper.ROW_LABELS[item][number.row]
+        label = paper.ROW_LABELS[item][number.row]
         rows.append(
             {
-                "method": "" if method == shown else method,
+                rows_are: "" if label == shown else label,
                 "quantity": paper.COLUMN_LABELS[item][number.column],
                 "paper": _with_sd(number.value, number.sd),
                 "RxRx1, this code": NOT_RUN if cell is None else _measured_words(cell),
             }
         )
-        shown = method
+        shown = label
     return pd.DataFrame(rows)
 
 

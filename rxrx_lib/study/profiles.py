@@ -47,7 +47,9 @@ class Profile:
     reversal_coefficients: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
     """Of the trade-off curve, rising; 0, the method without reversal, is added to them."""
     curve_replicates: int = 1
-    """How many of the replicates, the first ones, a curve is measured in."""
+    """How many of the replicates, the first ones, a curve or an ablation is measured in."""
+    few_experiments_epochs: int | None = None
+    """Of the trainings on few experiments, whose epochs have few steps; None for the recipe's."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -62,6 +64,10 @@ class Profile:
             return DataSpec(name="rxrx1", simulator_version=0)
         screen = dataclasses.replace(self.screen, seed=replicate.screen_seed, **changes)
         return DataSpec(name="simulated", screen=screen)
+
+    def with_curve_replicates(self) -> Profile:
+        """Return the same size with no more replicates than a curve or an ablation has."""
+        return dataclasses.replace(self, replicates=self.replicates[: self.curve_replicates])
 
     def held_out_training(self, replicate: Replicate) -> SplitSpec:
         """Return the split to choose by; another draw in each replicate."""
@@ -132,6 +138,7 @@ PROFILES = {
             network=NetworkSpec(backbone="densenet_small", embedding=128),
             recipe=LAPTOP,
             evaluate_every=3,
+            few_experiments_epochs=72,
         ),
         Profile(
             name="paper",

@@ -37,11 +37,13 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
-        ``normalization``, ``screen_seed`` (absent value -1 for the release), ``seed``,
-        ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
-        ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by the
-        runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and ``date`` (what made the
-        run, in words), ``epoch_steps``, ``epoch_training_sites`` and so on
+        ``normalization``, ``mixing``, ``backbone``, ``epochs``, ``trained_cell_type`` and
+        ``trained_experiments`` (of few experiments; empty and 0 for other splits),
+        ``screen_seed`` (absent value -1 for the release), ``seed``, ``reversal_coefficient`` (0
+        where the method does not reverse), ``technical`` and ``phenotype`` (the simulated screen's
+        overall factors), ``replicate`` (a name shared by the runs of one pair of seeds),
+        ``seconds``, ``code``, ``hardware`` and ``date`` (what made the run, in words),
+        ``epoch_steps``, ``epoch_training_sites`` and so on
         (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
         keep them), ``history`` (a dict: each column of history.csv with one value an epoch), and
         one column a metric, as :func:`rxrx_lib.evaluation.score.score` names them.
@@ -131,6 +133,11 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "split": SPLITS.get((spec.split.name, spec.split.unit), str(spec.split)),
         "labels": spec.labels,
         "normalization": spec.normalization,
+        "mixing": spec.recipe.mixing,
+        "backbone": spec.network.backbone,
+        "epochs": spec.recipe.epochs,
+        "trained_cell_type": spec.split.cell_type,
+        "trained_experiments": spec.split.n,
         "data": spec.data.name,
         "screen_seed": seed,
         "seed": spec.seed,

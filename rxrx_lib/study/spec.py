@@ -180,6 +180,7 @@ class RunSpec:
         odd = [text for text in (str(self.network),) if text]
         odd += [] if self.labels == "true" else [f"{self.labels} labels"]
         odd += [] if self.normalization == "self" else [f"normalization {self.normalization}"]
+        odd += [] if self.recipe.mixing == "cutmix" else [f"mixing {self.recipe.mixing}"]
         odd += self.recipe.unusual()
         if self.data.screen is not None:
             factors = ("technical", "phenotype")

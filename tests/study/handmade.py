@@ -110,3 +110,76 @@ def tradeoff_results() -> pd.DataFrame:
                     row(method, "stratified_by_site", replicate, value + 9, **setting, **readings)
                 )
     return pd.DataFrame(rows)
+
+
+def variant_results(replicates: int = 2) -> pd.DataFrame:
+    """Return runs of Table 2's six rows on small networks.
+
+    The baseline has 40 and 44 in the first row, AdaBN 10 points more; each later row has one point
+    less for the baseline and two less for AdaBN.
+    """
+    return _falling(
+        [
+            {"mixing": mixing, "backbone": backbone, "normalization": "self"}
+            for mixing, backbone in (
+                ("cutmix", "densenet_small"),
+                ("none", "densenet_small"),
+                ("mixup", "densenet_small"),
+                ("cutmix", "resnet_small"),
+                ("cutmix", "resnet_small_deep"),
+                ("cutmix", "densenet_small_shallow"),
+            )
+        ],
+        replicates,
+    )
+
+
+def normalization_results(replicates: int = 2) -> pd.DataFrame:
+    """Return runs of four rows of Tables 5 and 6, falling in the same way from the first, self."""
+    names = ("self", "plate_all", "plate_controls", "experiment_all")
+    shared = {"mixing": "cutmix", "backbone": "densenet_small"}
+    return _falling([shared | {"normalization": name} for name in names], replicates)
+
+
+def _falling(settings: list[dict[str, str]], replicates: int) -> pd.DataFrame:
+    rows = []
+    for number, setting in enumerate(settings):
+        for replicate, base in list(zip(REPLICATES, (40.0, 44.0, 45.0), strict=True))[:replicates]:
+            for method, accuracy in (
+                ("baseline", base - number),
+                ("adabn", base + 10 - 2 * number),
+            ):
+                beside = {"accuracy_macro": accuracy - 5, "majority_accuracy": 16.0}
+                beside |= {"accuracy_treatments": accuracy - 6, "accuracy_wells": accuracy + 3}
+                more = {"hardware": "a machine", **beside, **setting}
+                rows.append(row(method, "separated", replicate, accuracy, **more))
+    return pd.DataFrame(rows)
+
+
+def few_results(replicates: int = 1) -> pd.DataFrame:
+    """Return Table 4's runs on a screen whose U2OS has a single training experiment."""
+    rows = []
+    for cell_type, n, base in (("HUVEC", 3, 50.0), ("U2OS", 1, 30.0)):
+        for number, method in enumerate(METHODS):
+            for replicate in REPLICATES[:replicates]:
+                accuracy = base + 2 * number
+                history = {
+                    "epoch": [0.0, 1.0, 2.0],
+                    "test_accuracy": [20.0, float("nan"), accuracy],
+                }
+                few = {"trained_cell_type": cell_type, "trained_experiments": n, "epochs": 3}
+                few |= {"epoch_steps": 5 if number < 2 else 4, "history": history}
+                few |= {"majority_accuracy": 16.0, "accuracy_treatments": accuracy - 6}
+                split = f"{n} of {cell_type}"
+                rows.append(row(method, split, replicate, accuracy, **few))
+    return pd.DataFrame(rows)
+
+
+def joint_results() -> pd.DataFrame:
+    """Return separated runs of every method: 60 % in HUVEC, 25 % in U2OS."""
+    shared = {"trained_cell_type": "", "trained_experiments": 0, "epochs": 2, "epoch_steps": 50}
+    by_cell_type = {"HUVEC": 60.0, "U2OS": 25.0}
+    return pd.DataFrame(
+        row(method, "separated", REPLICATES[0], 50.0, **shared, by_cell_type=by_cell_type)
+        for method in METHODS
+    )

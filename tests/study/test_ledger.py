@@ -15,7 +15,14 @@ from rxrx_lib.study import ledger as ledger_module
 from rxrx_lib.study import paper
 from rxrx_lib.study.ledger import ledger, remeasured, written
 from rxrx_lib.study.profiles import PROFILES
-from tests.study.handmade import control_results, table1_results, tradeoff_results
+from tests.study.handmade import (
+    control_results,
+    few_results,
+    normalization_results,
+    table1_results,
+    tradeoff_results,
+    variant_results,
+)
 
 HEAD = "item,row,column,paper,rxrx1,rxrx1_sd,rxrx1_n,simulated,simulated_sd,simulated_n,data"
 MEASURED = ["rxrx1", "rxrx1_sd", "rxrx1_n", "simulated", "simulated_sd", "simulated_n"]
@@ -29,10 +36,15 @@ def as_csv(rows: pd.DataFrame) -> list[dict[str, str]]:
 @pytest.fixture
 def filled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
     """Return the ledger of a store with the hand-made results under the demo profile."""
+    normalized = normalization_results()
     made = {
         "table1": table1_results(),
         "negative_controls": control_results(baseline=40.0, adabn=41.0),
         "reversal_tradeoff": tradeoff_results(),
+        "table2": variant_results(),
+        "table4": few_results(),
+        "table5": normalized[normalized["method"] == "baseline"],
+        "table6": normalized[normalized["method"] == "adabn"],
     }
 
     def gather(specs: list[Any], store: Path) -> pd.DataFrame:
@@ -72,7 +84,7 @@ def test_accuracies_measured_on_rxrx1_are_counted(
         "gather",
         lambda specs, store: (
             table1_results()
-            if specs and specs[0].data.name == "rxrx1" and specs[0].split.name == "separated"
+            if specs == ledger_module.CATALOGUE["table1"](PROFILES["paper"])
             else pd.DataFrame([])
         ),
     )
@@ -116,6 +128,12 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
     assert (beside["paper"], beside["simulated"]) == ("", "31")
     curve = by_place["reversal_tradeoff", "gradient_reversal_10", "batch_probe_linear"]
     assert (curve["simulated"], curve["simulated_n"]) == ("30", "2")
+    few = by_place["table4", "adabn", "U2OS"]
+    assert (few["paper"], few["simulated"], few["simulated_n"]) == ("44", "34", "1")
+    variant = by_place["table2", "resnet50", "adabn"]
+    assert (variant["paper"], variant["simulated"], variant["simulated_n"]) == ("83.9", "46", "2")
+    beside = by_place["table6", "plate_all", "accuracy_wells"]
+    assert (beside["paper"], beside["simulated"]) == ("", "53")
     control = by_place["negative_controls", "technical_off", "adabn"]
     assert (control["paper"], control["simulated"]) == ("", "41")
 

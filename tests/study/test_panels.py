@@ -19,6 +19,12 @@ def test_an_empty_store_leaves_our_column_at_not_run() -> None:
     assert len(panel) == len(paper.numbers("table1"))
 
 
+def test_rows_that_are_no_methods_are_called_what_they_are() -> None:
+    panel = panels.paper_panel("table5", {}, "normalisation")
+    assert panel["normalisation"].iloc[-1] == "Self-standardization"
+    assert "method" not in panel
+
+
 def test_after_both_plus_minus_stands_a_standard_deviation() -> None:
     measured = Cell(
         row="baseline",

@@ -11,7 +11,7 @@ from rxrx_lib.study import execute, require
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.require import RunsFailed
 from rxrx_lib.study.results import gather
-from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.study.spec import RunSpec, SplitSpec
 from tests.study.stored import finish
 from tests.study.test_screens import SIMULATED
 from tests.study.tiny import BY_SITE, BY_WELL, NETWORK, run_spec
@@ -34,6 +34,21 @@ def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
     assert results["seconds"].tolist() == [2.5, 2.5]
     made_by = ("rxrx_lib 0.1.0, commit aaaaaaaaaa", "a processor", "2026-01-02")
     assert tuple(results.loc[0, ["code", "hardware", "date"]]) == made_by
+
+
+def test_what_was_changed_of_a_run_has_its_columns(tmp_path: Path) -> None:
+    few = run_spec("adabn", SplitSpec(name="few_experiments", cell_type="RPE", n=3), mixing="none")
+    plain = run_spec(normalization="plate_all")
+    for spec in (few, plain):
+        finish(spec, tmp_path)
+    results = gather([few, plain], tmp_path)
+    assert results["trained_cell_type"].tolist() == ["RPE", ""]
+    assert results["trained_experiments"].tolist() == [3, 0]
+    assert results["split"].tolist() == ["3 of RPE", "separated"]
+    assert results["mixing"].tolist() == ["none", "cutmix"]
+    assert results["normalization"].tolist() == ["self", "plate_all"]
+    assert results["backbone"].tolist() == [NETWORK.backbone] * 2
+    assert results["epochs"].tolist() == [plain.recipe.epochs] * 2
 
 
 def test_runs_that_counted_their_epochs_say_so_beside_older_ones(tmp_path: Path) -> None:

@@ -286,6 +286,7 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
         str(run_spec(normalization="plate_controls"))
         == "baseline · separated · rxrx1 · seed 0 · normalization plate_controls"
     )
+    assert str(run_spec(mixing="mixup")) == "baseline · separated · rxrx1 · seed 0 · mixing mixup"
     split = SplitSpec(name="wilds_mixed_to_test", unit="site")
     assert str(run_spec(split=split)) == "baseline · wilds_mixed_to_test · rxrx1 · seed 0"
     split = SplitSpec(name="few_experiments", cell_type="RPE", n=3)
