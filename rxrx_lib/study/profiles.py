@@ -48,6 +48,10 @@ class Profile:
     """Of the trade-off curve, rising; 0, the method without reversal, is added to them."""
     curve_replicates: int = 1
     """How many of the replicates, the first ones, a curve is measured in."""
+    subset_replicates: int = 1
+    """The same of the channel subsets, each of 63 runs."""
+    subset_epochs: int = 0
+    """Epochs of the channel subsets' runs; 0 for the recipe's."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -132,6 +136,7 @@ PROFILES = {
             network=NetworkSpec(backbone="densenet_small", embedding=128),
             recipe=LAPTOP,
             evaluate_every=3,
+            subset_epochs=8,  # two thirds: the subsets are two in five of the demo's runs
         ),
         Profile(
             name="paper",

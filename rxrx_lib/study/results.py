@@ -35,7 +35,8 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
-        ``normalization``, ``screen_seed`` (absent value -1 for the release), ``seed``,
+        ``normalization``, ``channels`` (as digits: 123456), ``screen_seed`` (absent value -1 for
+        the release), ``seed``,
         ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
         ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by the
         runs of one pair of seeds), ``seconds``, ``code``, ``hardware`` and ``date`` (what made the
@@ -113,6 +114,7 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "split": SPLITS.get((spec.split.name, spec.split.unit), str(spec.split)),
         "labels": spec.labels,
         "normalization": spec.normalization,
+        "channels": "".join(map(str, spec.channels)),
         "data": spec.data.name,
         "screen_seed": seed,
         "seed": spec.seed,
