@@ -9,7 +9,9 @@ orders of coming [shapley1953value]_. The values add up to what all players reac
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +48,7 @@ def channel_shapley(value: Mapping[frozenset[int], float]) -> NDArray[np.float64
         If the worth of a subset is lacking or not finite, or a subset is none of the six channels.
     """
     _require_whole_game(value)
-    import shap  # late: it takes two seconds, and reading results needs it only where a game is
+    explainer = _exact_explainer()
 
     def worth(present: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Give the worth of subsets, one a row, (B, 6) to (B,)."""
@@ -57,8 +59,17 @@ def channel_shapley(value: Mapping[frozenset[int], float]) -> NDArray[np.float64
         return mask[None]
 
     everything = np.ones((1, len(CHANNELS)), dtype=bool)
-    found = shap.ExactExplainer(worth, keep)(everything)
+    found = explainer(worth, keep)(everything, silent=True)
     return np.asarray(found.values[0], dtype=np.float64)
+
+
+def _exact_explainer() -> Any:
+    """Import shap now: with what it compiles, its first use takes five seconds of a core."""
+    with warnings.catch_warnings():
+        # What shap imports warns of older names, and of a notebook without widgets.
+        warnings.simplefilter("ignore")
+        from shap import ExactExplainer
+    return ExactExplainer
 
 
 def _subset(present: NDArray[np.bool_]) -> frozenset[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from rxrx_lib.models.methods import METHODS, method
+from rxrx_lib.study.channel_subsets import masked_runs, subset_runs
 from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
@@ -71,6 +72,8 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "negative_controls": negative_controls,
     "test_time_statistics": prediction_statistics,
     "reversal_tradeoff": reversal_tradeoff,
+    "figure8": lambda profile: masked_runs(profile) + subset_runs(profile),
+    "figure9": subset_runs,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

@@ -1,4 +1,7 @@
-"""The paper's figure 9: the baseline trained anew on every subset of channels."""
+"""The paper's figure 9: the baseline trained anew on every subset of channels.
+
+Also which networks figure 8 looks at with channels masked.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pandas as pd
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.evaluation.intervals import paired_differences, t_interval
 from rxrx_lib.evaluation.shapley import SUBSETS
+from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.claims import PERCENT, signed
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
@@ -33,6 +37,15 @@ def subset_runs(profile: Profile) -> list[RunSpec]:
         for replicate in profile.replicates[: profile.subset_replicates]
         for spec in (profile.run("baseline", SEPARATED, replicate),)
         for subset in SUBSETS
+    ]
+
+
+def masked_runs(profile: Profile) -> list[RunSpec]:
+    """Return the runs of Table 1 whose weights are predicted with under masks."""
+    return [
+        profile.run(name, SEPARATED, replicate)
+        for replicate in profile.replicates[: profile.subset_replicates]
+        for name in METHODS
     ]
 
 

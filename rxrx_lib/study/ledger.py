@@ -9,6 +9,8 @@ import pandas as pd
 
 from rxrx_lib.study import paper, prediction_statistics
 from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.channel_games import channel_shares, share_cells
+from rxrx_lib.study.channel_subsets import subset_cells
 from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.results import gather, gather_predictions
@@ -36,6 +38,7 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table1", lambda results: cells(results, BESIDE_TABLE1)),
     ("negative_controls", negative_control_cells),
     ("reversal_tradeoff", tradeoff_cells),
+    ("figure9", subset_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 
@@ -80,6 +83,7 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
         CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
     )
     found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
+    found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
     return found
 
 

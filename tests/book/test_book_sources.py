@@ -20,6 +20,7 @@ BOOK = ROOT / "book"
 GENERATED = {
     "chapters/simulator",
     "chapters/table1",
+    "chapters/channels",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
     "chapters/reversal_tradeoff",
