@@ -18,8 +18,8 @@ import pandas as pd
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.evaluation.shapley import SUBSETS, channel_shapley
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.channel_masking import Game, masked_accuracy
 from rxrx_lib.study.channel_subsets import masked_runs, subset_runs, subset_values
+from rxrx_lib.study.masked_accuracy import Game, masked_accuracy
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec

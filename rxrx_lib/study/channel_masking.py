@@ -1,11 +1,6 @@
-"""One trained network on every subset of its channels: accuracy with the others set to zero.
+"""One trained network on every subset of its channels, the others set to zero: the predicting.
 
-A run keeps all of it in one file beside its predictions:
-
-    runs/<id>/predictions/masked_accuracy.json
-
-with the accuracy for each subset, of the weights and the statistics that the file names. Weights
-that were trained anew, or a method that is normalised otherwise now, make it void.
+What is kept of it is one file a run, that of :mod:`rxrx_lib.study.masked_accuracy`.
 """
 
 from __future__ import annotations
@@ -13,26 +8,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rxrx_lib.data.atomic import write_text
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.evaluation.reference_lines import commonest_training_line
 from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study import runs, stages
+from rxrx_lib.study import stages
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.executors import executor
+from rxrx_lib.study.masked_accuracy import FILE, Game, masked_accuracy, subset_word
 from rxrx_lib.study.predictions import done_run, trained
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.training.attempts import Attempts
 from rxrx_lib.training.hardware import Hardware
-
-FILE = "masked_accuracy.json"
-Game = dict[frozenset[int], float]
-"""Channels that are there, to the accuracy in percent; all 64 subsets."""
 
 
 def require_masked(
@@ -100,7 +91,7 @@ def mask_done(spec: RunSpec, runtime: Runtime) -> None:
     with trained(spec, runtime) as (network, work, digest):
         attempts = Attempts(this_attempt(work.sites.hardware.device))
         accuracy = {
-            _word(subset): stages.test_accuracy(network, work, masked=_others(subset))
+            subset_word(subset): stages.test_accuracy(network, work, masked=_others(subset))
             for subset in SUBSETS
         }
         sirna = work.screen.table["sirna_id"].to_numpy()
@@ -115,48 +106,5 @@ def mask_done(spec: RunSpec, runtime: Runtime) -> None:
     write_text(run.predictions / FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def masked_accuracy(spec: RunSpec, store: Path) -> Game | None:
-    """Return what is kept of a run's masked predictions, if it is of today's weights.
-
-    Returns
-    -------
-    dict or None
-        All 64 subsets of channels; the empty one is worth the accuracy of always answering the
-        class that is most common in training, for which no network is asked.
-
-    Raises
-    ------
-    ValueError
-        If the file is no JSON, or lacks a subset.
-    """
-    run = runs.open_run(store, spec)
-    path = run.predictions / FILE
-    if not run.done or not path.is_file():
-        return None
-    content = runs.read_json(path)
-    if not _of_today(content, spec, run):
-        return None
-    try:
-        game = {frozenset(subset): float(content["accuracy"][_word(subset)]) for subset in SUBSETS}
-        return game | {frozenset(): float(content["none"])}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} lacks a number ({error!r}); expected the accuracy of {len(SUBSETS)} subsets "
-            "of channels and of none: remove the file, and it is made again."
-        ) from error
-
-
-def _of_today(content: dict[str, Any], spec: RunSpec, run: runs.Run) -> bool:
-    return (
-        content.get("weights_sha256") == run.provenance()["sha256"]["weights.pt"]
-        and content.get("statistics") == METHODS[spec.method].statistics
-    )
-
-
 def _others(subset: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(channel for channel in CHANNELS if channel not in subset)
-
-
-def _word(subset: tuple[int, ...]) -> str:
-    """Name a subset in the file: 1,2,6."""
-    return ",".join(map(str, subset))

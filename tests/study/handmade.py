@@ -26,6 +26,7 @@ def row(method: str, split: str, replicate: str, accuracy: float, **more: object
         "method": method,
         "split": split,
         "labels": "true",
+        "channels": "123456",
         "data": "simulated",
         "screen_seed": int(screen_seed),
         "seed": int(seed),

@@ -7,16 +7,15 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study import channel_masking, runs, stages
-from rxrx_lib.study.channel_masking import FILE, mask_done, masked_accuracy, require_masked
+from rxrx_lib.study import runs, stages
+from rxrx_lib.study.channel_masking import mask_done, require_masked
 from rxrx_lib.study.execute import Runtime, run_one
+from rxrx_lib.study.masked_accuracy import FILE, masked_accuracy
 from rxrx_lib.study.predictions import RunNotDone, predict_done
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.screens import make_split, open_screen
@@ -168,13 +167,3 @@ def test_a_run_that_is_not_done_is_refused(runtime: Runtime) -> None:
     with pytest.raises(RunNotDone, match="is absent, and only a done run predicts"):
         require_masked([run_spec("baseline")], data=runtime.data, store=runtime.runs)
     assert masked_accuracy(run_spec("baseline"), runtime.runs) is None
-
-
-def test_weights_stay_as_they_are(
-    runtime: Runtime, run: runs.Run, quick: list[tuple[int, ...]]
-) -> None:
-    before = torch.load(run.result / "weights.pt", weights_only=True)
-    mask_done(SPEC, runtime)
-    after = torch.load(run.result / "weights.pt", weights_only=True)
-    assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert channel_masking.FILE in {path.name for path in run.predictions.iterdir()}

@@ -15,7 +15,7 @@ from rxrx_lib.study import ledger as ledger_module
 from rxrx_lib.study import paper
 from rxrx_lib.study.ledger import ledger, remeasured, written
 from rxrx_lib.study.profiles import PROFILES
-from tests.study.handmade import control_results, table1_results, tradeoff_results
+from tests.study.handmade import control_results, subset_results, table1_results, tradeoff_results
 
 HEAD = "item,row,column,paper,rxrx1,rxrx1_sd,rxrx1_n,simulated,simulated_sd,simulated_n,data"
 MEASURED = ["rxrx1", "rxrx1_sd", "rxrx1_n", "simulated", "simulated_sd", "simulated_n"]
@@ -33,6 +33,7 @@ def filled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
         "table1": table1_results(),
         "negative_controls": control_results(baseline=40.0, adabn=41.0),
         "reversal_tradeoff": tradeoff_results(),
+        "figure9": subset_results(),
     }
 
     def gather(specs: list[Any], store: Path) -> pd.DataFrame:
@@ -116,6 +117,8 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
     assert (beside["paper"], beside["simulated"]) == ("", "31")
     curve = by_place["reversal_tradeoff", "gradient_reversal_10", "batch_probe_linear"]
     assert (curve["simulated"], curve["simulated_n"]) == ("30", "2")
+    subset = by_place["figure9", "channels_12345", "gain"]
+    assert (subset["paper"], subset["simulated"], subset["simulated_n"]) == ("2", "1", "1")
     control = by_place["negative_controls", "technical_off", "adabn"]
     assert (control["paper"], control["simulated"]) == ("", "41")
 
