@@ -177,7 +177,11 @@ def epoch_use(
 
 
 def minibatches(
-    images: Images, plan: Plan | Sequence[Rows], workers: int = 0, pinned: bool = False
+    images: Images,
+    plan: Plan | Sequence[Rows],
+    workers: int = 0,
+    pinned: bool = False,
+    channels: Sequence[int] | None = None,
 ) -> Generator[tuple[Rows, torch.Tensor]]:
     """Read the minibatches of a plan, one after the other, into memory that is used again.
 
@@ -193,6 +197,8 @@ def minibatches(
         does not depend on it.
     pinned : bool
         Whether the memory is page-locked: a CUDA device copies from it faster.
+    channels : sequence of int, optional
+        Which channels are read, counted from 1, in the order wanted; all by default.
 
     Yields
     ------
@@ -220,23 +226,28 @@ def minibatches(
 
     steps = [np.ravel(step) for step in plan]
     largest = max(map(len, steps), default=0)
-    site = (len(images.channels), images.image_size, images.image_size)
+    wanted = tuple(images.channels if channels is None else channels)
+    site = (len(wanted), images.image_size, images.image_size)
     # The system hands out fresh memory page by page, which takes as long as half the reading.
     buffers = [
         torch.empty((largest, *site), dtype=torch.uint8, pin_memory=pinned)
         for _ in range(2 if workers else 1)
     ]
     if workers:
-        yield from _read_ahead(images, steps, buffers, workers)
+        yield from _read_ahead(images, steps, buffers, workers, wanted)
         return
     for rows in steps:
         pixels = buffers[0][: len(rows)]
-        images.read(rows, out=pixels.numpy())
+        images.read(rows, wanted, pixels.numpy())
         yield rows, pixels
 
 
 def _read_ahead(
-    images: Images, steps: Sequence[Rows], buffers: Sequence[torch.Tensor], workers: int
+    images: Images,
+    steps: Sequence[Rows],
+    buffers: Sequence[torch.Tensor],
+    workers: int,
+    channels: Sequence[int],
 ) -> Generator[tuple[Rows, torch.Tensor]]:
     """Yield each step from the one of two buffers, while threads read the next into the other."""
     threads = ThreadPoolExecutor(workers)
@@ -248,7 +259,7 @@ def _read_ahead(
         rows, place = steps[step], buffers[step % 2].numpy()
         cuts = [len(rows) * thread // workers for thread in range(workers + 1)]
         return [
-            threads.submit(images.read, rows[start:stop], out=place[start:stop])
+            threads.submit(images.read, rows[start:stop], channels, place[start:stop])
             for start, stop in itertools.pairwise(cuts)
         ]
 

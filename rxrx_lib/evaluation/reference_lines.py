@@ -71,6 +71,38 @@ def majority_line(label: ArrayLike) -> float:
     return float(100.0 * counts.max() / counts.sum())
 
 
+def commonest_training_line(train: ArrayLike, test: ArrayLike) -> float:
+    """Accuracy of always answering the label that is most common in training.
+
+    It needs no picture. :func:`majority_line` is the best constant answer, which one knows only
+    from the test labels.
+
+    Parameters
+    ----------
+    train, test
+        True labels of the rows of each side, (R,) and (N,). Of training labels that are equally
+        common, the smallest counts.
+
+    Returns
+    -------
+    float
+        Percent, 0 to 100.
+
+    Raises
+    ------
+    ValueError
+        For no rows on a side.
+
+    Examples
+    --------
+    >>> commonest_training_line(["EMPTY", "EMPTY", "s1"], ["EMPTY", "s1", "s1", "s1"])
+    25.0
+    """
+    (known,), (asked,) = columns(train=train), columns(test=test)
+    names, counts = np.unique(known, return_counts=True)
+    return float(100.0 * np.mean(asked == names[counts.argmax()]))
+
+
 class Luck(NamedTuple):
     """What answers would reach that have nothing to do with the classes, in percent."""
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from rxrx_lib.study import embeddings, prediction_statistics, similarity, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+from rxrx_lib.study.channel_masking import require_masked
+from rxrx_lib.study.channel_subsets import masked_runs
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.predictions import require_predictions
 from rxrx_lib.study.profiles import Profile
@@ -70,6 +72,8 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
             ways, prediction_statistics.asked, data=root / "data", store=root / "runs"
         )
     similarity.require_similarity(CATALOGUE["figure7"](profile), root / "runs")
+    masked = masked_runs(profile)
+    require_masked(masked, data=root / "data", store=root / "runs", workers=workers)
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from rxrx_lib.models.methods import METHODS, method
 from rxrx_lib.study.ablations import normalizations, table2
+from rxrx_lib.study.channel_subsets import masked_runs, subset_runs
 from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.few_experiments import table4
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
@@ -97,6 +98,8 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table4": table4,
     "table5": table5,
     "table6": table6,
+    "figure8": lambda profile: masked_runs(profile) + subset_runs(profile),
+    "figure9": subset_runs,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

@@ -11,6 +11,8 @@ from rxrx_lib.study import paper, prediction_statistics, similarity
 from rxrx_lib.study.ablations import normalization_cells, table2_cells
 from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.cell_types import table3_cells
+from rxrx_lib.study.channel_games import channel_shares, share_cells
+from rxrx_lib.study.channel_subsets import subset_cells
 from rxrx_lib.study.dynamics import dynamics_cells
 from rxrx_lib.study.few_experiments import table4_cells
 from rxrx_lib.study.mixing import purity_cells
@@ -48,6 +50,7 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table4", table4_cells),
     ("table5", normalization_cells),
     ("table6", normalization_cells),
+    ("figure9", subset_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 
@@ -94,6 +97,7 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
     pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
     found.update(_placed("figure7", similarity.cells(pairs)))
+    found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
     return found
 
 

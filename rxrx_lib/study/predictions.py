@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,18 +110,31 @@ def predict_done(
     if not lacking:
         return []
     run = runs.open_run(runtime.runs, spec)
+    with trained(spec, runtime) as (network, work, digest):
+        for way in lacking:
+            attempts = Attempts(this_attempt(work.sites.hardware.device))
+            found = stages.predicted(network, work, way)
+            source = provenance(attempts.so_far(), work.screen.root, spec.data)
+            _commit(run, way, found, {**source, "weights_sha256": digest})
+    return lacking
+
+
+@contextmanager
+def trained(spec: RunSpec, runtime: Runtime) -> Iterator[tuple[Network, stages.Work, str]]:
+    """Give a done run's network, what it predicts on, and its weights' SHA-256.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those that the run wrote.
+    """
     with prepared(runtime.hardware) as hardware:
         screen = open_screen(spec.data, runtime.data)
         split = make_split(screen.table, spec.split)
         screen = stages.normalised(spec, screen, split, workers=hardware.loader_workers)
         work = stages.Work(spec, screen, split, stages.sites(spec, screen, hardware))
-        network, digest = _trained_network(work, run)
-        for way in lacking:
-            attempts = Attempts(this_attempt(hardware.device))
-            found = stages.predicted(network, work, way)
-            source = provenance(attempts.so_far(), screen.root, spec.data)
-            _commit(run, way, found, {**source, "weights_sha256": digest})
-    return lacking
+        network, digest = _trained_network(work, runs.open_run(runtime.runs, spec))
+        yield network, work, digest
 
 
 def missing(spec: RunSpec, asked: Sequence[PredictSpec], runtime: Runtime) -> list[PredictSpec]:
@@ -131,13 +145,25 @@ def missing(spec: RunSpec, asked: Sequence[PredictSpec], runtime: Runtime) -> li
     RunNotDone
         If the run has no result.
     """
-    run = runs.open_run(runtime.runs, spec)
+    run = done_run(spec, runtime.runs)
+    return [way for way in asked if run.stored_prediction(way) is None]
+
+
+def done_run(spec: RunSpec, store: Path) -> runs.Run:
+    """Return a run that can predict.
+
+    Raises
+    ------
+    RunNotDone
+        If the run has no result.
+    """
+    run = runs.open_run(store, spec)
     if not run.done:
         raise RunNotDone(
             f"{run.path} ({spec}) is {run.state}, and only a done run predicts; execute it first "
             "(rxrx run)."
         )
-    return [way for way in asked if run.stored_prediction(way) is None]
+    return run
 
 
 def _trained_network(work: stages.Work, run: runs.Run) -> tuple[Network, str]:

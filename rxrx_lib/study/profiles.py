@@ -50,6 +50,10 @@ class Profile:
     """How many of the replicates, the first ones, a curve or an ablation is measured in."""
     few_experiments_epochs: int | None = None
     """Of the trainings on few experiments, whose epochs have few steps; None for the recipe's."""
+    subset_replicates: int = 1
+    """The same of the channel subsets, each of 63 runs."""
+    subset_epochs: int = 0
+    """Epochs of the channel subsets' runs; 0 for the recipe's."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -139,6 +143,7 @@ PROFILES = {
             recipe=LAPTOP,
             evaluate_every=3,
             few_experiments_epochs=72,
+            subset_epochs=8,  # two thirds: the subsets are two in five of the demo's runs
         ),
         Profile(
             name="paper",

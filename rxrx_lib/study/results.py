@@ -37,8 +37,8 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
-        ``normalization``, ``mixing``, ``backbone``, ``epochs``, ``trained_cell_type`` and
-        ``trained_experiments`` (of few experiments; empty and 0 for other splits),
+        ``normalization``, ``channels`` (as digits: 123456), ``mixing``, ``backbone``, ``epochs``,
+        ``trained_cell_type`` and ``trained_experiments`` (of few experiments; empty and 0 for other splits),
         ``screen_seed`` (absent value -1 for the release), ``seed``, ``reversal_coefficient`` (0
         where the method does not reverse), ``technical`` and ``phenotype`` (the simulated screen's
         overall factors), ``replicate`` (a name shared by the runs of one pair of seeds),
@@ -138,6 +138,7 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "epochs": spec.recipe.epochs,
         "trained_cell_type": spec.split.cell_type,
         "trained_experiments": spec.split.n,
+        "channels": "".join(map(str, spec.channels)),
         "data": spec.data.name,
         "screen_seed": seed,
         "seed": spec.seed,

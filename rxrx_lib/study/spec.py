@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
@@ -152,6 +153,8 @@ class RunSpec:
     normalization: str = field(default="self", metadata={"absent": "self"})
     """A name of ``rxrx_lib.data.normalization.NORMALIZATIONS``: which pixels give the mean and the
     standard deviation that a site is standardised by, in training and prediction."""
+    channels: tuple[int, ...] = field(default=CHANNELS, metadata={"absent": CHANNELS})
+    """Which of the six channels the network gets, counted from 1, rising; it has no others."""
     version: int = 1
     """Goes up whenever the same fields give other weights, as after a bug was mended."""
 
@@ -166,6 +169,7 @@ class RunSpec:
                 f"normalization is {self.normalization!r}; choose one of "
                 f"{', '.join(NORMALIZATIONS)}."
             )
+        require_channels("channels", self.channels, least=1)
         if self.data.screen is not None:
             check_picture_size(self.network.backbone, self.data.screen.image_size)
 
@@ -181,6 +185,8 @@ class RunSpec:
         odd += [] if self.labels == "true" else [f"{self.labels} labels"]
         odd += [] if self.normalization == "self" else [f"normalization {self.normalization}"]
         odd += [] if self.recipe.mixing == "cutmix" else [f"mixing {self.recipe.mixing}"]
+        if self.channels != CHANNELS:
+            odd.append(f"channels {', '.join(map(str, self.channels))}")
         odd += self.recipe.unusual()
         if self.data.screen is not None:
             factors = ("technical", "phenotype")
@@ -197,10 +203,31 @@ class PredictSpec:
     """What the network normalises by: a key of :data:`rxrx_lib.training.pools.STATISTICS`."""
     embeddings: bool = True
     """Whether embeddings are kept; then the training sites are predicted as well."""
+    masked: tuple[int, ...] = field(default=(), metadata={"absent": ()})
+    """Channels that are set to 0 after standardisation, in the sites predicted and in those that
+    statistics are measured on; counted from 1, rising."""
 
     def __post_init__(self) -> None:
-        """Check the word."""
+        """Check the word and the channels."""
         require_known(self.statistics)
+        require_channels("masked", self.masked, least=0)
+
+
+def require_channels(name: str, channels: tuple[int, ...], *, least: int) -> None:
+    """Make sure that these are some of the six channels, each once, in order.
+
+    Raises
+    ------
+    ValueError
+        If they are not, or fewer than ``least``; ``name`` is what the sentence calls them.
+    """
+    rising = tuple(channel for channel in CHANNELS if channel in channels)
+    if channels != rising or len(channels) < least:
+        few = "one or more" if least else "some or none"
+        raise ValueError(
+            f"{name} is {channels!r}; give {few} of {', '.join(map(str, CHANNELS))} as a tuple, "
+            "each once, rising."
+        )
 
 
 def identity(settings: Any) -> str:

@@ -46,7 +46,7 @@ def normalised(spec: RunSpec, screen: Screen, split: Split, *, workers: int = 0)
         return screen
     moments = pixel_moments.of_screen(screen.images, screen.root, workers=max(1, workers))
     asked = NORMALIZATIONS[spec.normalization]
-    found = statistics(moments, screen.table, split.train, asked)
+    found = statistics(moments, screen.table, split.train, asked, spec.channels)
     return screen._replace(pixel_statistics=found)
 
 
@@ -75,7 +75,7 @@ def build(method: Method, spec: RunSpec, screen: Screen, *, weights: Path | None
         torch.manual_seed(spec.seed)
         return method.build(
             backbone=spec.network.backbone,
-            channels=len(screen.images.channels),
+            channels=len(spec.channels),
             classes=screen.classes,
             experiments=screen.table["experiment"].nunique(),
             embedding=spec.network.embedding,
@@ -107,7 +107,7 @@ def sites(spec: RunSpec, screen: Screen, hardware: Hardware) -> Sites:
     from rxrx_lib.training.sites import Sites
 
     dtype = torch.float64 if spec.recipe.precision == "fp64" else torch.float32
-    return Sites(screen.images, screen.pixel_statistics, hardware, dtype)
+    return Sites(screen.images, screen.pixel_statistics, hardware, dtype, spec.channels)
 
 
 def require_trainable(method: Method, spec: RunSpec, screen: Screen, split: Split) -> None:
@@ -148,7 +148,7 @@ def train(
     def evaluate(epoch: int) -> float:
         if not evaluate_every or (epoch + 1) % evaluate_every:
             return math.nan
-        return test_accuracy(network, work)
+        return test_accuracy(network, work, masked=())
 
     try:
         return fit(
@@ -172,10 +172,10 @@ def train(
         raise LossNotFinite(f"{error} {there}", error.rows) from error
 
 
-def test_accuracy(network: Network, work: Work) -> float:
+def test_accuracy(network: Network, work: Work, masked: tuple[int, ...]) -> float:
     """Return the test side's accuracy in percent, predicted in the method's own way."""
-    asked = PredictSpec(statistics=METHODS[work.spec.method].statistics, embeddings=False)
-    found = predicted(network, work, asked)
+    own = METHODS[work.spec.method].statistics
+    found = predicted(network, work, PredictSpec(statistics=own, embeddings=False, masked=masked))
     test = found["side"] == "test"
     return perturbation_accuracy(found["sirna_id"][test], found["top_sirna_id"][test, 0])
 
@@ -233,6 +233,7 @@ def predicted(network: Network, work: Work, asked: PredictSpec) -> dict[str, npt
         statistics=asked.statistics,
         group_size=work.spec.recipe.group_size,
         embeddings=asked.embeddings,
+        masked=asked.masked,
         precision=work.spec.recipe.precision,
         sites_a_pass=work.sites.hardware.sites_a_pass,
         peers=work.peers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -32,6 +32,8 @@ from rxrx_lib.training.sites import Sites
 
 TOP = 10
 """Classes kept a site, best first."""
+Reading = Callable[[Sequence[Rows]], Iterator[tuple[Rows, Tensor]]]
+"""The rows of some steps to those rows and their standardised sites."""
 
 
 def predict(
@@ -44,6 +46,7 @@ def predict(
     statistics: str,
     group_size: int,
     embeddings: bool = False,
+    masked: Sequence[int] = (),
     precision: str = "fp32",
     sites_a_pass: int = 256,
     peers: Peers = ALONE,
@@ -68,6 +71,9 @@ def predict(
         Sites a group, where statistics are measured group by group.
     embeddings
         Whether to keep embeddings; then the training sites are forwarded as well.
+    masked
+        Channels, counted from 1, that are 0 in every standardised site: in those predicted, and in
+        those that statistics are measured on.
     precision
         As in training.
     sites_a_pass
@@ -89,7 +95,8 @@ def predict(
     Raises
     ------
     ValueError
-        If the split has no test site, and as :func:`rxrx_lib.training.pools.require_statistics`.
+        If the split has no test site, a masked channel is none of the sites', and as
+        :func:`rxrx_lib.training.pools.require_statistics`.
 
     Warns
     -----
@@ -100,6 +107,7 @@ def predict(
         raise ValueError("split has no test site; give the screen test experiments.")
     require_statistics(table, statistics)
     network.to(sites.device, sites.dtype).to(memory_format=sites.memory_format).eval()
+    seen = _masking(sites, masked)
     sides = [rows for side, rows in split.sides.items() if embeddings or side != "train"]
     wanted, names = np.concatenate(sides), experiment_names(table)
     experiment_of = table["experiment"].to_numpy(dtype=str)
@@ -113,11 +121,11 @@ def predict(
                 memory_explained(sites_a_pass),
                 torch.inference_mode(),
                 autocast(precision, sites.device),
-                _normalised(network, sites, pool.members, statistics, group_size),
+                _normalised(network, seen, pool.members, statistics, group_size),
             ):
                 cuts = range(0, len(pool.asked), sites_a_pass)
                 passes = [pool.asked[at : at + sites_a_pass] for at in cuts]
-                for rows, x in sites.minibatches(passes):
+                for rows, x in seen(passes):
                     parts.append({"row": rows, **_forward(network, x, embeddings)})
     parts = [part for process in gathered(parts, peers) for part in process]
     arrays = _in_order(parts, table, asked)
@@ -132,15 +140,33 @@ def experiment_names(table: pd.DataFrame) -> list[str]:
     return sorted(table["experiment"].unique())
 
 
+def _masking(sites: Sites, masked: Sequence[int]) -> Reading:
+    """Return what reads sites with some channels set to 0."""
+    lacking = [channel for channel in masked if channel not in sites.channels]
+    if lacking:
+        raise ValueError(
+            f"masked channel {lacking[0]} is none of the channels "
+            f"{', '.join(map(str, sites.channels))} that the sites have; mask some of these."
+        )
+    places = [sites.channels.index(channel) for channel in masked]
+
+    def seen(steps: Sequence[Rows]) -> Iterator[tuple[Rows, Tensor]]:
+        for rows, x in sites.minibatches(steps):
+            x[:, places] = 0
+            yield rows, x
+
+    return seen
+
+
 def _normalised(
-    network: Network, sites: Sites, members: Rows, statistics: str, group_size: int
+    network: Network, seen: Reading, members: Rows, statistics: str, group_size: int
 ) -> AbstractContextManager[Any]:
     """Return a block in which the network normalises by the members' statistics."""
     if statistics == "training":
         return nullcontext()
 
     def groups() -> Iterator[Tensor]:
-        return (x for _, x in sites.minibatches(equal_groups(members, group_size)))
+        return (x for _, x in seen(equal_groups(members, group_size)))
 
     if statistics == "experiment_exact":
         return using_statistics(network, exact_experiment_statistics(network, groups))

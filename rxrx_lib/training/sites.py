@@ -36,6 +36,9 @@ class Sites:
         where sites are kept. Its device is resolved already.
     dtype
         Of the values: float32 or float64. They are standardised in float32 all the same.
+    channels
+        Which of the images' channels, counted from 1, in this order; all by default. The columns
+        of ``by`` are theirs.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class Sites:
         by: Statistics | None = None,
         hardware: Hardware | None = None,
         dtype: torch.dtype = torch.float32,
+        channels: Sequence[int] | None = None,
     ) -> None:
         hardware = hardware or Hardware(device="cpu")
         self.images = images
         self.by = by
+        self.channels = tuple(images.channels if channels is None else channels)
         self.hardware = hardware
         self.device = torch.device(hardware.device)
         self.dtype = dtype
@@ -55,7 +60,7 @@ class Sites:
             torch.channels_last if hardware.channels_last else torch.contiguous_format
         )
         self._pinned = hardware.pinned and self.device.type == "cuda"
-        shape = (images.sites, len(images.channels), images.image_size, images.image_size)
+        shape = (images.sites, len(self.channels), images.image_size, images.image_size)
         self._kept: Tensor | None = None
         if np.prod(shape, dtype=np.int64) * dtype.itemsize <= hardware.memory_for_sites:
             # Memory that is not written yet: most systems have given none of it then.
@@ -130,7 +135,11 @@ class Sites:
         self, steps: npt.NDArray[np.int64] | Sequence[Rows]
     ) -> Generator[tuple[Rows, Tensor]]:
         reading = minibatches(
-            self.images, steps, workers=self.hardware.loader_workers, pinned=self._pinned
+            self.images,
+            steps,
+            workers=self.hardware.loader_workers,
+            pinned=self._pinned,
+            channels=self.channels,
         )
         with closing(reading):
             for rows, pixels in reading:

@@ -29,6 +29,7 @@ GENERATED = {
     "chapters/table2",
     "chapters/table4",
     "chapters/tables5_6",
+    "chapters/channels",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
     "chapters/reversal_tradeoff",

@@ -232,6 +232,15 @@ def test_minibatches_may_differ_in_size_and_name_rows_in_any_order(
         np.testing.assert_array_equal(pixels.numpy(), held.pixels[step])
 
 
+@pytest.mark.parametrize("workers", [0, 3])
+def test_only_the_channels_asked_for_are_read_in_their_order(
+    opened: images.Images, workers: int
+) -> None:
+    plan = np.arange(4).reshape(2, 1, 2)
+    for rows, pixels in loader.minibatches(opened, plan, workers=workers, channels=(5, 2)):
+        np.testing.assert_array_equal(pixels.numpy(), opened.read(rows)[:, [4, 1]])
+
+
 def test_a_minibatch_stays_while_the_next_one_is_read_ahead() -> None:
     held = Slow(noise(12).pixels)
     plan = np.arange(12).reshape(6, 1, 2)

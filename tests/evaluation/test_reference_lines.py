@@ -14,6 +14,7 @@ from rxrx_lib.evaluation import reference_lines
 from rxrx_lib.evaluation.reference_lines import (
     cell_type_line,
     class_line,
+    commonest_training_line,
     exchanged_names,
     majority_line,
     uniform_line,
@@ -57,6 +58,18 @@ def test_the_majority_line_is_sklearns_most_frequent_dummy() -> None:
     label = np.random.default_rng(0).integers(0, 5, 77)
     dummy = DummyClassifier(strategy="most_frequent").fit(label.reshape(-1, 1), label)
     assert majority_line(label) == pytest.approx(100 * dummy.score(label.reshape(-1, 1), label))
+
+
+def test_the_commonest_training_class_is_answered_whatever_the_test_classes_are() -> None:
+    draw = np.random.default_rng(1)
+    train, test = draw.integers(0, 5, 77), draw.integers(0, 7, 50)
+    dummy = DummyClassifier(strategy="most_frequent").fit(train.reshape(-1, 1), train)
+    expected = 100 * dummy.score(test.reshape(-1, 1), test)
+    assert commonest_training_line(train, test) == pytest.approx(expected)
+    assert commonest_training_line(["b", "a"], ["a", "a", "b"]) == pytest.approx(100 * 2 / 3)
+    assert commonest_training_line(["a"], ["b"]) == 0.0
+    with pytest.raises(ValueError, match="train: no rows"):
+        commonest_training_line([], ["a"])
 
 
 def test_with_equal_experiments_the_cell_type_line_is_cell_types_over_experiments() -> None:

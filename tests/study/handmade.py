@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
 
 REPLICATES = ("10/0", "11/1", "12/2")
@@ -25,6 +26,7 @@ def row(method: str, split: str, replicate: str, accuracy: float, **more: object
         "method": method,
         "split": split,
         "labels": "true",
+        "channels": "123456",
         "data": "simulated",
         "screen_seed": int(screen_seed),
         "seed": int(seed),
@@ -183,3 +185,20 @@ def joint_results() -> pd.DataFrame:
         row(method, "separated", REPLICATES[0], 50.0, **shared, by_cell_type=by_cell_type)
         for method in METHODS
     )
+
+
+def subset_accuracy(subset: tuple[int, ...]) -> float:
+    """Return an accuracy in which channels 2 and 4 show the same, and channel 6 costs a point."""
+    alike = 30.0 if {2, 4} & set(subset) else 0.0
+    return 10.0 + alike + 5.0 * (1 in subset) - 1.0 * (6 in subset)
+
+
+def subset_results(replicates: int = 1) -> pd.DataFrame:
+    """Return the results of the 63 channel subsets; a replicate adds a point to all."""
+    rows = []
+    for number, replicate in enumerate(REPLICATES[:replicates]):
+        for subset in SUBSETS:
+            accuracy = subset_accuracy(subset) + number
+            more = {"channels": "".join(map(str, subset)), "accuracy_treatments": accuracy - 2}
+            rows.append(row("baseline", "separated", replicate, accuracy, **more))
+    return pd.DataFrame(rows)

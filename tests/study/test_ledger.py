@@ -19,6 +19,7 @@ from tests.study.handmade import (
     control_results,
     few_results,
     normalization_results,
+    subset_results,
     table1_results,
     tradeoff_results,
     variant_results,
@@ -45,6 +46,7 @@ def filled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
         "table4": few_results(),
         "table5": normalized[normalized["method"] == "baseline"],
         "table6": normalized[normalized["method"] == "adabn"],
+        "figure9": subset_results(),
     }
 
     def gather(specs: list[Any], store: Path) -> pd.DataFrame:
@@ -134,6 +136,8 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
     assert (variant["paper"], variant["simulated"], variant["simulated_n"]) == ("83.9", "46", "2")
     beside = by_place["table6", "plate_all", "accuracy_wells"]
     assert (beside["paper"], beside["simulated"]) == ("", "53")
+    subset = by_place["figure9", "channels_12345", "gain"]
+    assert (subset["paper"], subset["simulated"], subset["simulated_n"]) == ("2", "1", "1")
     control = by_place["negative_controls", "technical_off", "adabn"]
     assert (control["paper"], control["simulated"]) == ("", "41")
 

@@ -46,6 +46,10 @@ GOLDEN = {
         "5de19159cdac75ee",
     ),
     "simulated": (SIMULATED, "b29b3b3cfe353e8d"),
+    "all channels by name": (
+        dataclasses.replace(SIMULATED, channels=(1, 2, 3, 4, 5, 6)),
+        "b29b3b3cfe353e8d",
+    ),
 }
 CANONICAL_RELEASE = (
     '{"data":{"name":"rxrx1","screen":null,"simulator_version":0},"labels":"true",'
@@ -198,7 +202,8 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         for statistics in ("training", "experiment", "experiment_exact")
         for embeddings in (True, False)
     ]
-    assert len({identity(way) for way in ways}) == 6
+    ways += [PredictSpec(statistics="training", masked=masked) for masked in ((1,), (2,), (1, 2))]
+    assert len({identity(way) for way in ways}) == 9
 
 
 @pytest.mark.parametrize(
@@ -242,6 +247,17 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         (
             lambda: run_spec(normalization="plate"),
             "normalization is 'plate'; choose one of training_all, .*, self",
+        ),
+        *(
+            (
+                lambda channels=channels: dataclasses.replace(SIMULATED, channels=channels),
+                r"channels is .*; give one or more of 1, 2, 3, 4, 5, 6 as a tuple, each once",
+            )
+            for channels in ((), (0, 1), (1, 7), (2, 1), (1, 1), [1, 2])
+        ),
+        (
+            lambda: PredictSpec(statistics="training", masked=(6, 5)),
+            r"masked is \(6, 5\); give some or none of 1, 2, 3, 4, 5, 6 as a tuple",
         ),
         (lambda: Recipe(epochs=0), "epochs is 0"),
         (
@@ -287,6 +303,9 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
         == "baseline · separated · rxrx1 · seed 0 · normalization plate_controls"
     )
     assert str(run_spec(mixing="mixup")) == "baseline · separated · rxrx1 · seed 0 · mixing mixup"
+    assert str(dataclasses.replace(SIMULATED, channels=(1, 2, 6))) == (
+        "adabn · by site · screen 10 · seed 0 · channels 1, 2, 6"
+    )
     split = SplitSpec(name="wilds_mixed_to_test", unit="site")
     assert str(run_spec(split=split)) == "baseline · wilds_mixed_to_test · rxrx1 · seed 0"
     split = SplitSpec(name="few_experiments", cell_type="RPE", n=3)

@@ -17,7 +17,7 @@ from rxrx_lib.study import runs, stages
 from rxrx_lib.study.screens import Screen, make_split, open_screen
 from rxrx_lib.study.spec import NetworkSpec, RunSpec
 from rxrx_lib.training.attempts import Attempts
-from rxrx_lib.training.hardware import Hardware
+from rxrx_lib.training.hardware import Hardware, prepared
 from rxrx_lib.training.progress import LossNotFinite
 from tests.study.tiny import BY_SITE, BY_WELL, NETWORK, RELEASE, SEPARATED, run_spec
 
@@ -139,6 +139,23 @@ def test_a_methods_own_way_of_building_is_used_with_the_papers_settings(screen: 
         "weights": None,
         "weights_sha256": "",
     }
+
+
+def test_a_run_of_some_channels_has_a_network_and_sites_of_these(screen: Screen) -> None:
+    chosen = dataclasses.replace(run_spec(normalization="plate_all"), channels=(2, 6))
+    every = run_spec(normalization="plate_all")
+    split = make_split(screen.table, chosen.split)
+    network = stages.build(METHODS["baseline"], chosen, screen)
+    assert network.backbone.conv0.in_channels == 2
+    steps = [split.train[:4]]
+    given = []
+    for spec in (chosen, every):
+        seen = stages.normalised(spec, screen, split)
+        with prepared(Hardware(device="cpu")) as hardware:
+            ((_, x),) = stages.sites(spec, seen, hardware).minibatches(steps)
+        given.append(x)
+    torch.testing.assert_close(given[0], given[1][:, [1, 5]])
+    assert network.eval()(given[0]).sirna.shape == (4, 1139)
 
 
 def test_a_screen_that_the_trained_network_could_not_predict_is_refused(screen: Screen) -> None:

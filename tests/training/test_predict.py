@@ -321,6 +321,51 @@ def test_bf16_predictions_are_close_to_those_in_full_precision(trained: Network)
     assert 0 < difference < 0.2 * np.abs(full["embedding"]).mean()
 
 
+def without_contrast(channels: tuple[int, ...]) -> Noise:
+    """Return the images with flat pictures of some channels, which standardise to 0."""
+    pixels = IMAGES.pixels.copy()
+    pixels[:, [channel - 1 for channel in channels]] = 7
+    return Noise(pixels)
+
+
+@small_pools
+@pytest.mark.parametrize("statistics", STATISTICS)
+def test_a_masked_channel_is_one_without_contrast_in_statistics_and_prediction(
+    trained: Network, statistics: str
+) -> None:
+    split, masked = stratified(TABLE), (2, 6)
+    found = predicted(trained, split, statistics=statistics, masked=masked)
+    flat = predicted(trained, split, images=without_contrast(masked), statistics=statistics)
+    assert_same_predictions(found, flat)
+    seen = predicted(trained, split, statistics=statistics)
+    assert np.abs(found["embedding"] - seen["embedding"]).max() > 0.01
+
+
+def test_a_mask_leaves_sites_that_are_kept_as_they_are(trained: Network) -> None:
+    sites = Sites(IMAGES, None, Hardware(device="cpu"))
+    wanted = {"classes": CLASSES, "statistics": "experiment", "group_size": 4}
+    before = predict(trained, sites, TABLE, separated(TABLE), **wanted)
+    masked = predict(trained, sites, TABLE, separated(TABLE), masked=(1, 2, 3), **wanted)
+    after = predict(trained, sites, TABLE, separated(TABLE), **wanted)
+    np.testing.assert_array_equal(before["top_logit"], after["top_logit"])
+    assert not np.array_equal(before["top_logit"], masked["top_logit"])
+
+
+def test_a_network_of_some_channels_is_masked_by_their_names(trained: Network) -> None:
+    small = copy.deepcopy(trained)
+    stem = small.backbone.conv0
+    stem.weight = torch.nn.Parameter(stem.weight[:, [1, 4]])
+    sites = Sites(IMAGES, None, HARDWARE, channels=(2, 5))
+    wanted = {"classes": CLASSES, "statistics": "training", "group_size": 4}
+    found = predict(small, sites, TABLE, separated(TABLE), masked=(5,), **wanted)
+    whole = predicted(
+        trained, separated(TABLE), statistics="training", masked=(1, 3, 4, 5, 6), embeddings=False
+    )
+    np.testing.assert_allclose(found["top_logit"], whole["top_logit"], atol=2e-5)
+    with pytest.raises(ValueError, match="masked channel 3 is none of the channels 2, 5 that the"):
+        predict(small, sites, TABLE, separated(TABLE), masked=(3,), **wanted)
+
+
 def test_unknown_statistics_list_the_known_ones(trained: Network) -> None:
     with pytest.raises(ValueError, match="'row'; choose one of training, experiment, exper"):
         predicted(trained, separated(TABLE), statistics="row")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rxrx_lib.data import normalization
+from rxrx_lib.training.hardware import Hardware
 from rxrx_lib.training.sites import Sites
 from tests.training.tiny import CPU, SITES, Noise, noise, statistics_of_noise
 
@@ -60,6 +61,19 @@ def test_values_are_those_of_numpy() -> None:
     contrast = np.where(deviation == 0, np.inf, deviation)  # without any a channel becomes 0
     expected = (pixels - pixels.mean((2, 3), keepdims=True)) / contrast
     np.testing.assert_allclose(x, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("hardware", [KEPT, READ], ids=["kept", "read"])
+@pytest.mark.parametrize("by", [None, statistics_of_noise()], ids=["self", "given"])
+def test_some_channels_are_those_of_all(
+    by: normalization.Statistics | None, hardware: Hardware
+) -> None:
+    chosen = (2, 5, 6)
+    places = [channel - 1 for channel in chosen]
+    of_chosen = by and normalization.Statistics(mean=by.mean[:, places], std=by.std[:, places])
+    some = given(Sites(noise(), of_chosen, hardware, channels=chosen))
+    for one, all_six in zip(some, given(Sites(noise(), by, hardware)), strict=True):
+        torch.testing.assert_close(one, all_six[:, places], rtol=0, atol=1e-6)
 
 
 def test_float64_sites_are_the_float32_ones() -> None:

@@ -47,10 +47,11 @@ class Noise:
     def read(
         self,
         rows: Sequence[int],
-        channels: None = None,
+        channels: Sequence[int] = CHANNELS,
         out: npt.NDArray[np.uint8] | None = None,
     ) -> npt.NDArray[np.uint8]:
-        taken = np.take(self.pixels, np.asarray(rows), axis=0, out=out)
+        wanted = self.pixels[:, [CHANNELS.index(channel) for channel in channels]]
+        taken = np.take(wanted, np.asarray(rows), axis=0, out=out)
         self.after_reading()
         return taken
 

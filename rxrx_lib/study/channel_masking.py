@@ -1,0 +1,110 @@
+"""One trained network on every subset of its channels, the others set to zero: the predicting.
+
+What is kept of it is one file a run, that of :mod:`rxrx_lib.study.masked_accuracy`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rxrx_lib.data.atomic import write_text
+from rxrx_lib.data.images import CHANNELS
+from rxrx_lib.evaluation.reference_lines import commonest_training_line
+from rxrx_lib.evaluation.shapley import SUBSETS
+from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study import stages
+from rxrx_lib.study.execute import Runtime
+from rxrx_lib.study.executors import executor
+from rxrx_lib.study.masked_accuracy import FILE, Game, masked_accuracy, subset_word
+from rxrx_lib.study.predictions import done_run, trained
+from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.provenance import provenance, this_attempt
+from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.training.attempts import Attempts
+from rxrx_lib.training.hardware import Hardware
+
+
+def require_masked(
+    specs: Sequence[RunSpec],
+    *,
+    data: str | Path = "data",
+    store: str | Path = "runs",
+    device: str = "auto",
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Game]:
+    """Return the masked accuracies of done runs, made here where the store lacks them.
+
+    Parameters
+    ----------
+    specs
+        Runs that are done.
+    data
+        Folder of screens.
+    store
+        The run store.
+    device
+        Torch device; ``auto`` is a GPU where there is one.
+    workers
+        Processes to predict in; 0 predicts in this one.
+    progress
+        Where lines on the progress go; standard error by default.
+
+    Returns
+    -------
+    dict
+        A run's id to its game.
+
+    Raises
+    ------
+    RunNotDone
+        If a run is not done.
+    """
+    runtime = Runtime(data=Path(data), runs=Path(store), hardware=Hardware(device=device))
+    lacking = [
+        spec
+        for spec in specs
+        if done_run(spec, runtime.runs) and masked_accuracy(spec, runtime.runs) is None
+    ]
+    progress = progress or Progress()
+    progress.start(total=len(specs), done=len(specs) - len(lacking))
+    if lacking:
+        with executor(min(workers, len(lacking))) as engine:
+            waiting = [engine.submit(mask_done, spec, runtime) for spec in lacking]
+            for spec, made in zip(lacking, waiting, strict=True):
+                made.result()
+                progress.finished(f"channel masks of {spec}", None)
+    found = {spec.id: masked_accuracy(spec, runtime.runs) for spec in specs}
+    return {name: game for name, game in found.items() if game is not None}
+
+
+def mask_done(spec: RunSpec, runtime: Runtime) -> None:
+    """Predict with a done run's weights under all masks, and keep the accuracies.
+
+    Nothing is trained. The sites have the same pixels as in the run's own prediction, standardised
+    in the same way; then the channels outside the subset are set to 0. Where the method measures
+    statistics on test experiments, they are measured under the same mask.
+    """
+    run = done_run(spec, runtime.runs)
+    with trained(spec, runtime) as (network, work, digest):
+        attempts = Attempts(this_attempt(work.sites.hardware.device))
+        accuracy = {
+            subset_word(subset): stages.test_accuracy(network, work, masked=_others(subset))
+            for subset in SUBSETS
+        }
+        sirna = work.screen.table["sirna_id"].to_numpy()
+        none = commonest_training_line(sirna[work.split.train], sirna[work.split.test])
+        content = {
+            "weights_sha256": digest,
+            "statistics": METHODS[spec.method].statistics,
+            "none": none,
+            "accuracy": accuracy,
+            "provenance": provenance(attempts.so_far(), work.screen.root, spec.data),
+        }
+    write_text(run.predictions / FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _others(subset: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(channel for channel in CHANNELS if channel not in subset)
