@@ -40,8 +40,9 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         ``normalization``, ``channels`` (as digits: 123456), ``mixing``, ``backbone``, ``epochs``,
         ``trained_cell_type`` and ``trained_experiments`` (of few experiments; empty and 0 for other
         splits), ``screen_seed`` (absent value -1 for the release), ``seed``,
-        ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and ``phenotype`` (the simulated screen's
-        overall factors), ``replicate`` (a name shared by the runs of one pair of seeds),
+        ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
+        ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by the
+        runs of one pair of seeds),
         ``seconds``, ``code``, ``hardware`` and ``date`` (what made the run, in words),
         ``epoch_steps``, ``epoch_training_sites`` and so on
         (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
