@@ -5,19 +5,24 @@ What is kept of it is one file a run, that of :mod:`rxrx_lib.study.masked_accura
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rxrx_lib.data.atomic import write_text
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.evaluation.reference_lines import commonest_training_line
 from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import stages
+from rxrx_lib.study.derived import write_derived
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.executors import executor
-from rxrx_lib.study.masked_accuracy import FILE, Game, masked_accuracy, subset_word
+from rxrx_lib.study.masked_accuracy import (
+    FILE,
+    Game,
+    masked_accuracy,
+    own_prediction,
+    subset_word,
+)
 from rxrx_lib.study.predictions import done_run, trained
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
@@ -103,7 +108,7 @@ def mask_done(spec: RunSpec, runtime: Runtime) -> None:
             "accuracy": accuracy,
             "provenance": provenance(attempts.so_far(), work.screen.root, spec.data),
         }
-    write_text(run.predictions / FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_derived(own_prediction(run, spec), FILE, content)
 
 
 def _others(subset: tuple[int, ...]) -> tuple[int, ...]:

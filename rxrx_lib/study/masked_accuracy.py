@@ -2,7 +2,7 @@
 
 A run keeps all of it beside its predictions:
 
-    runs/<id>/predictions/masked_accuracy.json
+    runs/<id>/predictions/<hash>/derived/masked_accuracy.json
 
 with the accuracy for each subset, of the weights and the statistics that the file names. Weights
 that were trained anew, or a method that is normalised otherwise now, make it void.
@@ -16,7 +16,8 @@ from typing import Any
 from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
-from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.study.derived import read_derived
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 
 FILE = "masked_accuracy.json"
 Game = dict[frozenset[int], float]
@@ -38,11 +39,9 @@ def masked_accuracy(spec: RunSpec, store: Path) -> Game | None:
         If the file is no JSON, or lacks a subset.
     """
     run = runs.open_run(store, spec)
-    path = run.predictions / FILE
-    if not run.done or not path.is_file():
-        return None
-    content = runs.read_json(path)
-    if not _of_today(content, spec, run):
+    folder = own_prediction(run, spec)
+    content = read_derived(folder, FILE) if run.done else None
+    if content is None or not _of_today(content, spec, run):
         return None
     try:
         game = {
@@ -51,9 +50,14 @@ def masked_accuracy(spec: RunSpec, store: Path) -> Game | None:
         return game | {frozenset(): float(content["none"])}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} lacks a number ({error!r}); expected the accuracy of {len(SUBSETS)} subsets "
-            "of channels and of none: remove the file, and it is made again."
+            f"{folder / 'derived' / FILE} lacks a number ({error!r}); expected the accuracy of "
+            f"{len(SUBSETS)} subsets of channels and of none: remove it, and it is made again."
         ) from error
+
+
+def own_prediction(run: runs.Run, spec: RunSpec) -> Path:
+    """Return the folder of the method's own way of predicting."""
+    return run.prediction(PredictSpec(statistics=METHODS[spec.method].statistics))
 
 
 def _of_today(content: dict[str, Any], spec: RunSpec, run: runs.Run) -> bool:

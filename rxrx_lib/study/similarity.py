@@ -1,12 +1,11 @@
 """Figure 7's numbers: each run's cosine distributions, kept beside its predictions.
 
-``predictions/<hash>/similarity.json`` holds what the page needs, so that it can be built where the
-embeddings are not.
+``predictions/<hash>/derived/similarity.json`` holds what the page needs, so that it can be built
+where the embeddings are not.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rxrx_lib.data.atomic import write_text
 from rxrx_lib.evaluation.cosine_counts import COMPARED, CosineDistributions
 from rxrx_lib.evaluation.similarity import cosine_distributions
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
+from rxrx_lib.study.derived import read_derived, write_derived
+from rxrx_lib.study.kept import arrays_of
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import PredictSpec, RunSpec
@@ -75,7 +75,7 @@ def require_similarity(
 
     Raises
     ------
-    ValueError
+    NotKept
         If a run's predictions hold no embeddings.
     """
     for spec in specs:
@@ -83,7 +83,7 @@ def require_similarity(
         folder = _folder(run, spec)
         if run.done and _stored(folder) is None:
             found = measured(_test_sites(folder), workers=workers)
-            write_text(folder / FILE_NAME, json.dumps(found, allow_nan=False) + "\n")
+            write_derived(folder, FILE_NAME, found)
     return gather_similarity(specs, store)
 
 
@@ -180,21 +180,13 @@ def _folder(run: runs.Run, spec: RunSpec) -> Path:
 
 def _stored(folder: Path) -> dict[str, Any] | None:
     """Return what is kept, unless it is of another format."""
-    path = folder / FILE_NAME
-    found = runs.read_json(path) if path.is_file() else {}
-    return found if found.get("format") == FORMAT else None
+    found = read_derived(folder, FILE_NAME)
+    return found if found is not None and found.get("format") == FORMAT else None
 
 
 def _test_sites(folder: Path) -> Arrays:
     """Read the columns and embeddings of a run's test side."""
-    path = folder / "predictions.npz"
     names = ("well_id", "experiment", "cell_type", "well_type", "sirna_id", "embedding")
-    with np.load(path) as stored:
-        lacking = [name for name in names if name not in stored]
-        if lacking:
-            raise ValueError(
-                f"{path} lacks {', '.join(lacking)}, expected the sites' embeddings; remove the "
-                "folder of this run and execute it again (rxrx run)."
-            )
-        test = stored["side"] == "test"
-        return {name: stored[name][test] for name in names}
+    stored = arrays_of(folder, (*names, "side"))
+    test = stored["side"] == "test"
+    return {name: stored[name][test] for name in names}

@@ -14,6 +14,7 @@ from rxrx_lib.evaluation.well_resampling import resampled_accuracy
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
 from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.kept import arrays_of
 from rxrx_lib.study.ledger import Place
 from rxrx_lib.study.paper import CELL_TYPES
 from rxrx_lib.study.profiles import BY_SITE, SEPARATED, Profile
@@ -114,14 +115,11 @@ def _test_sites(store: Path, spec: RunSpec) -> dict[str, NDArray[Any]]:
     folder = run.stored_prediction(way) if run.done else None
     if folder is None:
         return {}
-    with np.load(folder / "predictions.npz") as stored:
-        test = stored["side"] == "test"
-        columns = {
-            name: stored[name][test]
-            for name in ("well_id", "experiment", "cell_type", "sirna_id", "predicted_experiment")
-        }
-        best = stored["top_sirna_id"][test, 0]
-    columns["sirna_named"] = best == columns["sirna_id"]
+    names = ("well_id", "experiment", "cell_type", "sirna_id", "predicted_experiment")
+    stored = arrays_of(folder, (*names, "side", "top_sirna_id"))
+    test = stored["side"] == "test"
+    columns = {name: stored[name][test] for name in names}
+    columns["sirna_named"] = stored["top_sirna_id"][test, 0] == columns["sirna_id"]
     columns["experiment_named"] = columns["predicted_experiment"] == columns["experiment"]
     return columns
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study import runs
 from rxrx_lib.study.catalogue import table1
 from rxrx_lib.study.profiles import Profile
-from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.spec import RunSpec
+from tests.study.stored import finish_with_predictions
 
 WELLS = 100
 """Of each of two test experiments, one site each: a well is half a point of accuracy."""
@@ -29,39 +28,30 @@ def write_store(store: Path, profile: Profile, right: Callable[[RunSpec], int]) 
 
 def write_run(store: Path, spec: RunSpec, right: int) -> None:
     """Write one done run, its predictions and its metrics."""
-    run = runs.open_run(store, spec)
     sites = np.arange(2 * WELLS)
     cell_type = np.where(sites % 4 == 0, "U2OS", "HUVEC")
-    experiment = np.array([f"SIM-{kind}-0{1 + site // WELLS}" for kind, site in zip(
-        cell_type, sites, strict=True)])  # fmt: skip
+    numbers = 1 + sites // WELLS
+    pairs = zip(cell_type, numbers, strict=True)
+    experiment = np.array([f"SIM-{kind}-0{number}" for kind, number in pairs])
+    others = np.roll(experiment, WELLS)
     sirna = sites % 7
     named = np.where(np.argsort(np.argsort(sites * 37 % 200)) < right, sirna, sirna + 1)
-    guessed = np.where(sites % 10 == 0, experiment, "another")
-    metrics = {
-        "accuracy": right / 2,
-        "accuracy_treatments": right / 2,
-        "batch_classification_accuracy": 10.0,
-        "batch_probe_linear": 20.0,
-        "by_experiment": {},
+    arrays = {
+        "split": np.asarray(spec.split.name),
+        "unit": np.asarray(spec.split.unit),
+        "classes": np.asarray(8),
+        "experiments": np.asarray(4),
+        "whole_wells": np.asarray(True),
+        "site_id": np.array([f"s{site:03d}" for site in sites]),
+        "well_id": np.array([f"w{site:03d}" for site in sites]),
+        "plate": np.ones(sites.size, np.int64),
+        "experiment": experiment,
+        "cell_type": cell_type,
+        "well_type": np.full(sites.size, "treatment"),
+        "sirna_id": sirna,
+        "predicted_experiment": np.where(sites % 10 == 0, experiment, others),
+        "top_sirna_id": named[:, None].astype(np.int16),
+        "top_logit": np.ones((sites.size, 1), np.float32),
+        "side": np.full(sites.size, "test"),
     }
-    source = {
-        "seconds": 1.0,
-        "code": {"rxrx_lib": "0"},
-        "hardware": "none",
-        "ended": "2026-01-01T00:00:00",
-    }
-    folder = run.prediction(PredictSpec(statistics=METHODS[spec.method].statistics))
-    for path in (folder, run.result):
-        path.mkdir(parents=True)
-        runs.write_json(path / "metrics.json", metrics)
-    runs.write_json(run.result / "provenance.json", source)
-    np.savez(
-        folder / "predictions.npz",
-        well_id=np.array([f"w{site:03d}" for site in sites]),
-        experiment=experiment,
-        cell_type=cell_type,
-        sirna_id=sirna,
-        predicted_experiment=guessed,
-        top_sirna_id=named[:, None],
-        side=np.full(sites.size, "test"),
-    )
+    finish_with_predictions(spec, store, arrays, {"batch_probe_linear": 20.0})

@@ -12,6 +12,7 @@ from rxrx_lib.evaluation.answers import answered
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
 from rxrx_lib.study.spec import PredictSpec, RunSpec, identity
+from rxrx_lib.training.progress import EpochRecord
 
 MADE_BY = {
     "seconds": 2.5,
@@ -29,22 +30,31 @@ def finish(spec: RunSpec, store: Path, accuracy: float = 50.0, **source: object)
 
 
 def finish_with_predictions(
-    spec: RunSpec, store: Path, predictions: dict[str, Any] | None = None, **source: object
+    spec: RunSpec,
+    store: Path,
+    predictions: dict[str, Any] | None = None,
+    probes: dict[str, float] | None = None,
+    **source: object,
 ) -> runs.Run:
-    """Write a done run whose metrics are what its own predictions give."""
+    """Write a done run whose metrics are what its own predictions give, and some of probes."""
     arrays = made_up_predictions(spec) if predictions is None else predictions
-    metrics = answered(arrays)
     own = PredictSpec(statistics=METHODS[spec.method].statistics)
-    predict(runs.Run(store / spec.id), own, arrays)
-    return _finished(spec, store, metrics, source)
+    folder = predict(runs.Run(store / spec.id), own, arrays, probes)
+    return _finished(spec, store, runs.read_json(folder / "metrics.json"), source)
 
 
-def predict(run: runs.Run, way: PredictSpec, arrays: dict[str, Any], **source: object) -> Path:
+def predict(
+    run: runs.Run,
+    way: PredictSpec,
+    arrays: dict[str, Any],
+    probes: dict[str, float] | None = None,
+    **source: object,
+) -> Path:
     """Write one way of predicting."""
 
     def write(folder: Path) -> None:
         np.savez(folder / "predictions.npz", **arrays)
-        runs.write_json(folder / "metrics.json", answered(arrays))
+        runs.write_json(folder / "metrics.json", answered(arrays) | (probes or {}))
         if source:
             runs.write_json(folder / "provenance.json", MADE_BY | source)
 
@@ -107,7 +117,8 @@ def _finished(
 
     def write(folder: Path) -> None:
         runs.write_json(folder / "metrics.json", metrics)
-        (folder / "history.csv").write_text("epoch,sirna_loss\n0,1.0\n")
+        names, numbers = EpochRecord._fields, ["1.0"] * len(EpochRecord._fields)
+        (folder / "history.csv").write_text(f"{','.join(names)}\n{','.join(numbers)}\n")
         (folder / "weights.pt").write_bytes(b"weights")
         files = {path.name: runs.file_sha256(path) for path in sorted(folder.iterdir())}
         data = {"data": {"identity": identity(spec.data)}, "run": spec.id, "sha256": files}

@@ -15,7 +15,7 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
 from rxrx_lib.study.channel_masking import mask_done, require_masked
 from rxrx_lib.study.execute import Runtime, run_one
-from rxrx_lib.study.masked_accuracy import FILE, masked_accuracy
+from rxrx_lib.study.masked_accuracy import FILE, masked_accuracy, own_prediction
 from rxrx_lib.study.predictions import RunNotDone, predict_done
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.screens import make_split, open_screen
@@ -107,7 +107,7 @@ def test_what_is_kept_is_not_made_again_and_says_what_made_it(
         "runs: 1, done before: 0, to do: 1",
         f"[1/1] channel masks of {SPEC} · done",
     ]
-    content = runs.read_json(run.predictions / FILE)
+    content = runs.read_json(own_prediction(run, SPEC) / "derived" / FILE)
     assert content["weights_sha256"] == runs.file_sha256(run.result / "weights.pt")
     assert content["provenance"]["data"] == run.provenance()["data"]
 
@@ -137,16 +137,16 @@ def test_training_anew_drops_what_was_kept(
     shutil.rmtree(run.result)
     assert masked_accuracy(SPEC, runtime.runs) is None
     run_one(SPEC, runtime)
-    assert not (run.predictions / FILE).exists()
+    assert not (own_prediction(run, SPEC) / "derived" / FILE).exists()
 
 
 def test_a_file_that_lacks_a_subset_is_refused_by_name(
     runtime: Runtime, run: runs.Run, quick: list[tuple[int, ...]]
 ) -> None:
     mask_done(SPEC, runtime)
-    content = runs.read_json(run.predictions / FILE)
+    content = runs.read_json(own_prediction(run, SPEC) / "derived" / FILE)
     del content["accuracy"]["1,2"]
-    (run.predictions / FILE).write_text(json.dumps(content))
+    (own_prediction(run, SPEC) / "derived" / FILE).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=rf"{FILE} lacks a number \(KeyError\('1,2'\)\); expected"):
         masked_accuracy(SPEC, runtime.runs)
 

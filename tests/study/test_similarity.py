@@ -17,13 +17,17 @@ from rxrx_lib.evaluation.similarity import cosine_distributions
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, similarity
 from rxrx_lib.study import similarity_pages as words
+from rxrx_lib.study.archive import done_runs, export
 from rxrx_lib.study.catalogue import table1
 from rxrx_lib.study.figures import method_style
+from rxrx_lib.study.kept import NotKept
 from rxrx_lib.study.ledger import ledger
+from rxrx_lib.study.merge import merge
 from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.study.similarity import figure7, gather_similarity, require_similarity
 from rxrx_lib.study.similarity_figure import MOST_BINS, merged_bins, similarity_figure
-from rxrx_lib.study.spec import PredictSpec, RunSpec, canonical
+from rxrx_lib.study.spec import PredictSpec, RunSpec
+from tests.study.stored import finish_with_predictions
 
 DEMO = PROFILES["demo"]
 SPACE, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
@@ -42,13 +46,18 @@ def predictions(shift: float, seed: int, experiments: int = 4) -> dict[str, np.n
     experiment = np.arange(experiments).repeat(12)
     vectors = rng.normal(size=(5, 8))[sirna] + shift * rng.normal(size=(experiments, 8))[experiment]
     vectors = np.maximum(0, vectors + 0.4 * rng.normal(size=vectors.shape))
+    wells = [f"RPE-{each}_1_B{2 + number % 12 // 2:02d}" for number, each in enumerate(experiment)]
+    wells += [f"RPE-9_1_B{well:02d}" for well in (2, 2, 3)]
     return {
         "embedding": np.concatenate([vectors, rng.random((3, 8))]).astype(np.float32),
         "sirna_id": np.append(sirna, [0, 0, 1]),
         "experiment": np.append([f"RPE-{each}" for each in experiment], ["RPE-9"] * 3),
         "cell_type": np.array(["RPE"] * (len(sirna) + 3)),
-        "well_id": np.append([f"w{each}" for each in np.arange(len(sirna)) // 2], ["t"] * 3),
-        "well_type": np.append(np.where(sirna == 4, "positive_control", "treatment"), ["t"] * 3),
+        "well_id": np.array(wells),
+        "site_id": np.array([f"{well}_{1 + number % 2}" for number, well in enumerate(wells)]),
+        "well_type": np.append(
+            np.where(sirna == 4, "positive_control", "treatment"), ["treatment"] * 3
+        ),
         "side": np.array(["test"] * len(sirna) + ["train"] * 3),
     }
 
@@ -59,17 +68,20 @@ def folder_of(store: Path, spec: RunSpec) -> Path:
 
 
 def finish(store: Path, spec: RunSpec, arrays: dict[str, np.ndarray]) -> None:
-    """Write what a done run leaves."""
-    run, folder = runs.open_run(store, spec), folder_of(store, spec)
-    for each in (run.result, folder):
-        each.mkdir(parents=True)
-    runs.write_json(run.path / "spec.json", canonical(spec))
-    for each in (run.result, folder):
-        metrics = {"accuracy": 50.0, "accuracy_treatments": 50.0}
-        runs.write_json(each / "metrics.json", metrics)
-    made = {"seconds": 1.0, "code": {"rxrx_lib": "0"}, "hardware": "one", "ended": "2026-01-01"}
-    runs.write_json(run.result / "provenance.json", made)
-    np.savez(folder / "predictions.npz", **arrays)
+    """Write a done run whose sites are all named correctly."""
+    sites = len(arrays["side"])
+    answers = {
+        "split": np.asarray(spec.split.name),
+        "unit": np.asarray(spec.split.unit),
+        "classes": np.asarray(5),
+        "experiments": np.asarray(len(set(arrays["experiment"]))),
+        "whole_wells": np.asarray(False),
+        "plate": np.ones(sites, np.int64),
+        "predicted_experiment": arrays["experiment"],
+        "top_sirna_id": arrays["sirna_id"][:, None].astype(np.int16),
+        "top_logit": np.ones((sites, 1), np.float32),
+    }
+    finish_with_predictions(spec, store, answers | arrays)
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +145,9 @@ def test_what_is_kept_is_small_and_rebuilds_the_page_without_embeddings(
     full: Path, results: pd.DataFrame, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
-    shutil.copytree(full, store)
-    for path in store.rglob("predictions.npz"):
-        path.unlink()
+    export(tmp_path / "runs.zip", done_runs(full))
+    merge([tmp_path / "runs.zip"], store)
+    assert not list(store.rglob("predictions.npz"))
     again = require_similarity(figure7(DEMO), store)
     pd.testing.assert_frame_equal(again, results)
     kept = list(store.rglob("similarity.json"))
@@ -152,7 +164,7 @@ def test_what_is_kept_does_not_depend_on_when_or_by_how_many_threads(full: Path)
 def test_another_format_is_counted_anew(full: Path, results: pd.DataFrame, tmp_path: Path) -> None:
     store = tmp_path / "store"
     shutil.copytree(full, store)
-    (folder_of(store, figure7(DEMO)[0]) / "similarity.json").write_text('{"format": 0}')
+    (folder_of(store, figure7(DEMO)[0]) / "derived" / "similarity.json").write_text('{"format": 0}')
     assert len(gather_similarity(figure7(DEMO), store)) == 5
     pd.testing.assert_frame_equal(require_similarity(figure7(DEMO), store), results)
 
@@ -174,7 +186,7 @@ def test_predictions_without_embeddings_are_refused(tmp_path: Path) -> None:
     arrays = predictions(1.0, 0)
     del arrays["embedding"]
     finish(tmp_path, figure7(DEMO)[0], arrays)
-    with pytest.raises(ValueError, match=r"predictions.npz lacks embedding, expected .* again"):
+    with pytest.raises(NotKept, match=r"lacks embedding, since its predictions were made without"):
         require_similarity(figure7(DEMO), tmp_path)
 
 
