@@ -140,7 +140,7 @@ def share_table(shares: Sequence[Shares]) -> pd.DataFrame:
     """Return the games as words, a row a game: values, their sum, and what it must be."""
     rows = []
     for each in shares:
-        found = {f"channel {channel}": _word(each.mean(channel)) for channel in CHANNELS}
+        found = {str(channel): _word(each.mean(channel)) for channel in CHANNELS}
         every, none = (
             float(np.mean(list(some.values()))) for some in (each.all_channels, each.none)
         )

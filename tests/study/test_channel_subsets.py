@@ -174,7 +174,7 @@ def test_the_table_shows_that_values_add_up(store: dict[str, object]) -> None:
     table = channel_games.share_table(shares())
     first = table.iloc[0]
     assert first["game"] == "Baseline, trained anew on each subset"
-    assert first["channel 2"] == "16.0"
+    assert first["2"] == "16.0"
     assert (first["sum"], first["all six"], first["none"], first["all minus none"]) == (
         "40.0",
         "44.0",
