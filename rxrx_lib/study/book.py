@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rxrx_lib.study import embeddings, prediction_statistics, similarity, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.channel_masking import require_masked
 from rxrx_lib.study.channel_subsets import masked_runs
+from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.predictions import require_predictions
 from rxrx_lib.study.profiles import Profile
@@ -78,16 +79,9 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
     inputs.append(embeddings.fingerprint(root / "data"))
-    executed = {}
     if profile.chapters is not None:
         to_stderr(embeddings.origin(root / "data"))
-    for source in sorted((root / "notebooks").glob("*.md")):
-        target = chapters / f"{source.stem}.ipynb"
-        if profile.chapters is None or source.stem in profile.chapters:
-            execute_notebook(source, target, profile, root, inputs)
-            executed[source.stem] = read_notebook(target)
-        else:
-            write_stand_in(source, target, profile)
+    executed = _make_chapters(root, profile, inputs, workers)
     rows = ledger(root / "runs", profile)
     (chapters / "headline.md").write_text(status.headline(rows), encoding="utf-8")
     (chapters / "status.md").write_text(
@@ -95,6 +89,28 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     )
     rows.to_csv(chapters / "ledger.csv", index=False)
     return build(root)
+
+
+def _make_chapters(
+    root: Path, profile: Profile, inputs: Sequence[str], workers: int
+) -> dict[str, dict[str, Any]]:
+    """Execute the notebooks of the profile's book, several at a time, and return them by name."""
+    sources = sorted((root / "notebooks").glob("*.md"))
+    wanted = [each for each in sources if each.stem in (profile.chapters or {each.stem})]
+    targets = {each: root / "book" / "chapters" / f"{each.stem}.ipynb" for each in sources}
+    for source in sources:
+        if source not in wanted:
+            write_stand_in(source, targets[source], profile)
+    stale = [each for each in wanted if not _is_current(each, targets[each], inputs)]
+    # Processes, since papermill changes the folder of its own.
+    with executor(min(workers, len(stale))) as engine:
+        waiting = [
+            engine.submit(execute_notebook, source, targets[source], profile, root, inputs)
+            for source in stale
+        ]
+        for each in waiting:
+            each.result()
+    return {source.stem: read_notebook(targets[source]) for source in wanted}
 
 
 def execute_notebook(
@@ -107,10 +123,9 @@ def execute_notebook(
     NotebookFailed
         If a cell failed; ``target`` is then absent.
     """
-    text = source.read_text(encoding="utf-8")
-    digest = hashlib.sha256("\n".join([text, *inputs]).encode()).hexdigest()
-    if target.exists() and read_notebook(target)["metadata"].get("rxrx_digest") == digest:
+    if _is_current(source, target, inputs):
         return
+    text = source.read_text(encoding="utf-8")
     target.unlink(missing_ok=True)
     to_stderr(f"notebook: {source.stem}")
     attempt = target.with_name(f".{source.stem}-{uuid.uuid4().hex}.ipynb")
@@ -120,11 +135,23 @@ def execute_notebook(
         fault = first_error(notebook)
         if fault is not None:
             raise NotebookFailed(f"{source}: {fault}")
-        notebook["metadata"]["rxrx_digest"] = digest
+        notebook["metadata"]["rxrx_digest"] = _digest(text, inputs)
         attempt.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
         attempt.replace(target)
     finally:
         attempt.unlink(missing_ok=True)
+
+
+def _is_current(source: Path, target: Path, inputs: Iterable[str]) -> bool:
+    """Tell whether an executed notebook comes from this source and these inputs."""
+    if not target.exists():
+        return False
+    made_from = read_notebook(target)["metadata"].get("rxrx_digest")
+    return bool(made_from == _digest(source.read_text(encoding="utf-8"), inputs))
+
+
+def _digest(text: str, inputs: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join([text, *inputs]).encode()).hexdigest()
 
 
 def write_stand_in(source: Path, target: Path, profile: Profile) -> None:
