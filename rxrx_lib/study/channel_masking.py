@@ -13,14 +13,13 @@ from rxrx_lib.evaluation.reference_lines import commonest_training_line
 from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import stages
-from rxrx_lib.study.derived import write_derived
+from rxrx_lib.study.derived import own_prediction, write_derived
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.masked_accuracy import (
     FILE,
     Game,
     masked_accuracy,
-    own_prediction,
     subset_word,
 )
 from rxrx_lib.study.predictions import done_run, trained

@@ -14,12 +14,19 @@ from typing import Any
 import numpy as np
 
 from rxrx_lib.data.atomic import replacing
+from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.kept import read_npz
-from rxrx_lib.study.runs import json_text, read_json
+from rxrx_lib.study.runs import Run, json_text, read_json
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 
 DERIVED_LIMIT = 100_000
 """Bytes that one derived file may take, so that a run stays small enough to be shared."""
 DERIVED_NAME = re.compile(r"[a-z0-9_]+\.(json|npz)")
+
+
+def own_prediction(run: Run, spec: RunSpec) -> Path:
+    """Return the folder of the method's own way of predicting."""
+    return run.prediction(PredictSpec(statistics=METHODS[spec.method].statistics))
 
 
 def write_derived(prediction: Path, name: str, content: Mapping[str, Any]) -> Path:

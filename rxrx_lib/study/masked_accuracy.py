@@ -16,8 +16,8 @@ from typing import Any
 from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
-from rxrx_lib.study.derived import read_derived
-from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.derived import own_prediction, read_derived
+from rxrx_lib.study.spec import RunSpec
 
 FILE = "masked_accuracy.json"
 Game = dict[frozenset[int], float]
@@ -53,11 +53,6 @@ def masked_accuracy(spec: RunSpec, store: Path) -> Game | None:
             f"{folder / 'derived' / FILE} lacks a number ({error!r}); expected the accuracy of "
             f"{len(SUBSETS)} subsets of channels and of none: remove it, and it is made again."
         ) from error
-
-
-def own_prediction(run: runs.Run, spec: RunSpec) -> Path:
-    """Return the folder of the method's own way of predicting."""
-    return run.prediction(PredictSpec(statistics=METHODS[spec.method].statistics))
 
 
 def _of_today(content: dict[str, Any], spec: RunSpec, run: runs.Run) -> bool:

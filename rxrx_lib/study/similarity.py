@@ -17,13 +17,12 @@ import pandas as pd
 
 from rxrx_lib.evaluation.cosine_counts import COMPARED, CosineDistributions
 from rxrx_lib.evaluation.similarity import cosine_distributions
-from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
-from rxrx_lib.study.derived import read_derived, write_derived
+from rxrx_lib.study.derived import own_prediction, read_derived, write_derived
 from rxrx_lib.study.kept import arrays_of
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.results import gather
-from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.study.tables import Cell
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -80,7 +79,7 @@ def require_similarity(
     """
     for spec in specs:
         run = runs.open_run(Path(store), spec)
-        folder = _folder(run, spec)
+        folder = own_prediction(run, spec)
         if run.done and _stored(folder) is None:
             found = measured(_test_sites(folder), workers=workers)
             write_derived(folder, FILE_NAME, found)
@@ -100,7 +99,7 @@ def gather_similarity(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFra
     rows = []
     for spec in specs:
         run = runs.open_run(Path(store), spec)
-        found = _stored(_folder(run, spec)) if run.done else None
+        found = _stored(own_prediction(run, spec)) if run.done else None
         if found is not None:
             numbers = {n: math.nan if v is None else v for n, v in found.items()}
             rows.append({"id": spec.id, **numbers})
@@ -171,11 +170,6 @@ def _distributions(sites: Arrays, workers: int) -> CosineDistributions:
         sites["well_id"],
         workers=workers,
     )
-
-
-def _folder(run: runs.Run, spec: RunSpec) -> Path:
-    """Return the folder of the method's own way of predicting."""
-    return run.prediction(PredictSpec(statistics=METHODS[spec.method].statistics))
 
 
 def _stored(folder: Path) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import jupytext
 import pytest
 import yaml
 from pybtex.database import parse_file
@@ -242,3 +243,12 @@ def test_citation_file_names_the_version_and_licence_of_the_package():
     assert version is not None
     assert citation["version"] == version[1]
     assert (ROOT / "LICENSE").read_text().startswith(f"{citation['license']} License")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_table_ends_its_cell_since_only_the_last_value_is_shown(notebook: Path) -> None:
+    cells = jupytext.reads(notebook.read_text(encoding="utf-8"), fmt="md:myst").cells
+    for cell in cells:
+        statements = ast.parse(cell.source).body if cell.cell_type == "code" else []
+        unseen = [ast.unparse(each) for each in statements[:-1] if isinstance(each, ast.Expr)]
+        assert not [text for text in unseen if text.startswith("pages.table(")]

@@ -14,8 +14,9 @@ from rxrx_lib.evaluation.shapley import SUBSETS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
 from rxrx_lib.study.channel_masking import mask_done, require_masked
+from rxrx_lib.study.derived import own_prediction
 from rxrx_lib.study.execute import Runtime, run_one
-from rxrx_lib.study.masked_accuracy import FILE, masked_accuracy, own_prediction
+from rxrx_lib.study.masked_accuracy import FILE, masked_accuracy
 from rxrx_lib.study.predictions import RunNotDone, predict_done
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.screens import make_split, open_screen
