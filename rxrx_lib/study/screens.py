@@ -23,8 +23,9 @@ from rxrx_lib.data.splits import (
     wilds,
 )
 from rxrx_lib.data.vocabulary import SIMULATED_PREFIX
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.runs import commit_folder
-from rxrx_lib.study.spec import DataSpec, SplitSpec, identity
+from rxrx_lib.study.spec import DataSpec, SplitSpec
 
 RELEASE_EXPERIMENTS = tuple(
     f"{cell_type}-{number:02d}"

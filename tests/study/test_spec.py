@@ -15,14 +15,13 @@ import pytest
 
 from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.study.execute import Runtime
+from rxrx_lib.study.identity import canonical, identity
 from rxrx_lib.study.spec import (
     DataSpec,
     NetworkSpec,
     PredictSpec,
     RunSpec,
     SplitSpec,
-    canonical,
-    identity,
 )
 from rxrx_lib.training.recipe import Recipe
 from tests.study.tiny import BY_SITE, RELEASE, SEPARATED, run_spec
