@@ -17,6 +17,8 @@ from rxrx_lib.cli.arguments import (
     asked_hardware,
 )
 from rxrx_lib.cli.studies import add_items, asked_specs
+from rxrx_lib.models.architectures import PARTS
+from rxrx_lib.study.spec import AS_TRAINED
 from rxrx_lib.training.pools import STATISTICS
 
 
@@ -41,6 +43,13 @@ def add_predict_command(commands: Commands) -> None:
         default=True,
         help="keep embeddings, and predict the training sites as well",
     )
+    predict.add_argument(
+        "--adapts",
+        default=AS_TRAINED,
+        metavar="PART",
+        help=f"what to normalise so: {', '.join(PARTS)}; the rest by its running statistics "
+        f"(default: what adapted in training)",
+    )
     add_hardware(predict)
 
 
@@ -52,7 +61,8 @@ def _predict(asked: argparse.Namespace) -> int:
     from rxrx_lib.training.hardware import resolve_device
 
     words = list(dict.fromkeys(asked.statistics))
-    ways = as_usage(lambda: [PredictSpec(statistics=w, embeddings=asked.embeddings) for w in words])
+    shared = {"embeddings": asked.embeddings, "adapts": asked.adapts}
+    ways = as_usage(lambda: [PredictSpec(statistics=word, **shared) for word in words])
     specs = asked_specs(asked)
     if not specs:
         raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")

@@ -7,9 +7,6 @@ Shapes: N sites of the screen in the metadata's order, B sites of a portion, C c
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +15,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from rxrx_lib.data import atomic, png_tree
-from rxrx_lib.data.images import Images, PackedImages
+from rxrx_lib.data.images import Images
+from rxrx_lib.data.kept_pixels import keep, pixels_identity, read_kept
 from rxrx_lib.data.png_tree import Pixels
 
 Integers = npt.NDArray[np.int64]
@@ -28,8 +25,6 @@ FILE_NAME = "pixel_moments.npz"
 FORMAT = 1
 PIXELS_AT_ONCE = 2**23
 """Grey levels, of all channels, that a thread holds at a time."""
-# What NumPy raises for an .npz file that is not as it was written.
-DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,22 +72,15 @@ def of_screen(images: Images, root: Path | str, *, workers: int = 1) -> PixelMom
     -----
     UserWarning
         If the file cannot be written; the moments are returned all the same.
-
-    Notes
-    -----
-    A packed store is known by the hash of its pixels, PNGs by `png_tree.fingerprint`.
     """
     path = Path(root) / FILE_NAME
-    identity = _identity(images)
-    moments = _read(path, identity, images)
-    if moments is None:
-        moments = measure(images, workers=workers)
-        try:
-            _write(path, identity, moments)
-        except OSError as error:
-            reason = f"{path} cannot be written ({error})"
-            remedy = "make its folder writable, or all pixels are read for it each time"
-            warnings.warn(f"{reason}; expected to keep pixel sums there: {remedy}.", stacklevel=2)
+    identity = f"{FORMAT} {pixels_identity(images)}"
+    kept = read_kept(path, identity, "sums", "squares")
+    if kept is not None:
+        pixels = images.image_size**2
+        return PixelMoments(sums=kept[0], squares=kept[1], pixels=pixels, channels=images.channels)
+    moments = measure(images, workers=workers)
+    keep(path, identity, sums=moments.sums, squares=moments.squares)
     return moments
 
 
@@ -153,30 +141,3 @@ def _add(pictures: Pixels, sums: Integers, squares: Integers) -> None:
             total += level
             square += level * level
         sums[picture], squares[picture] = total, square
-
-
-def _identity(images: Images) -> str:
-    """Return what changes whenever the moments may change."""
-    shape = (images.sites, *images.channels, images.image_size)
-    if isinstance(images, PackedImages):
-        return f"{FORMAT} packed {shape} {images.content_hash}"
-    return f"{FORMAT} png {shape} {png_tree.fingerprint(images, range(images.sites))}"
-
-
-def _read(path: Path, identity: str, images: Images) -> PixelMoments | None:
-    """Return what is kept of these pixels, or None if nothing is, or it is damaged."""
-    try:
-        with np.load(path) as kept:
-            if str(kept["identity"]) != identity:
-                return None
-            sums, squares = kept["sums"], kept["squares"]
-    except DAMAGED:
-        return None
-    return PixelMoments(
-        sums=sums, squares=squares, pixels=images.image_size**2, channels=images.channels
-    )
-
-
-def _write(path: Path, identity: str, moments: PixelMoments) -> None:
-    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, identity=identity, sums=moments.sums, squares=moments.squares)

@@ -1,4 +1,4 @@
-"""What is known of the backbones without building one: names, strides, small siblings.
+"""What is known of networks without building one: backbones, strides, small siblings, parts.
 
 Specs are checked and tables are made from this alone, without torch. The networks themselves are
 those of :mod:`rxrx_lib.models.backbones`.
@@ -29,6 +29,21 @@ SIBLINGS = {
 A sibling is of the same family, and the deeper of a family's two is the sibling of its deeper one.
 Across the families the small ones are not ordered as the paper's.
 """
+
+PARTS = ("all", "neck", "trunk")
+"""Which part of a network adapts to an experiment; see :mod:`rxrx_lib.models.parts`."""
+
+
+def require_part(part: str) -> None:
+    """Make sure that this is one of :data:`PARTS`.
+
+    Raises
+    ------
+    ValueError
+        If it is not; the sentence lists those there are.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part is {part!r}; choose one of {', '.join(PARTS)}.")
 
 
 def check_backbone(name: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import embeddings, prediction_statistics, similarity, status
+from rxrx_lib.study import embeddings, prediction_statistics, rivals, similarity, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.channel_masking import require_masked
 from rxrx_lib.study.channel_subsets import masked_runs
@@ -26,6 +26,7 @@ from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import Progress, to_stderr
 from rxrx_lib.study.provenance import library_versions
 from rxrx_lib.study.require import require
+from rxrx_lib.study.rival_measures import require_measured
 
 KERNEL = "python3"
 
@@ -72,6 +73,10 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         require_predictions(
             ways, prediction_statistics.asked, data=root / "data", store=root / "runs"
         )
+    if some := CATALOGUE["rivals"](profile):
+        require_predictions(some, rivals.asked, data=root / "data", store=root / "runs")
+        beside = rivals.measured_runs(profile)
+        require_measured(beside, data=root / "data", store=root / "runs", workers=workers)
     similarity.require_similarity(CATALOGUE["figure7"](profile), root / "runs")
     masked = masked_runs(profile)
     require_masked(masked, data=root / "data", store=root / "runs", workers=workers)

@@ -11,6 +11,7 @@ from rxrx_lib.study.choosing import choosing
 from rxrx_lib.study.few_experiments import table4
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
+from rxrx_lib.study.rivals import rivals
 from rxrx_lib.study.similarity import figure7
 from rxrx_lib.study.spec import RunSpec
 
@@ -100,6 +101,7 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table6": table6,
     "figure8": lambda profile: masked_runs(profile) + subset_runs(profile),
     "figure9": subset_runs,
+    "rivals": rivals,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

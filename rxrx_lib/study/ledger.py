@@ -20,6 +20,8 @@ from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.results import gather, gather_predictions
 from rxrx_lib.study.reversal_tradeoff import tradeoff_cells
+from rxrx_lib.study.rivals import cells as rival_cells
+from rxrx_lib.study.rivals import gather_rivals
 from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
 
 COLUMNS = (
@@ -97,6 +99,7 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
     pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
     found.update(_placed("figure7", similarity.cells(pairs)))
+    found.update(_placed("rivals", rival_cells(gather_rivals(profile, store))))
     found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
     return found
 

@@ -38,6 +38,7 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
     DataFrame
         One row a run, in the order of ``specs``: ``id``, ``method``, ``split``, ``labels``,
         ``normalization``, ``channels`` (as digits: 123456), ``mixing``, ``backbone``, ``epochs``,
+        ``trained_adapting`` (which part of the network adapts in training),
         ``trained_cell_type`` and ``trained_experiments`` (of few experiments; empty and 0 for other
         splits), ``screen_seed`` (absent value -1 for the release), ``seed``,
         ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
@@ -82,7 +83,8 @@ def gather_predictions(
     Returns
     -------
     DataFrame
-        As :func:`gather` gives it, but one row a prediction, with its ``statistics``;
+        As :func:`gather` gives it, but one row a prediction, with its ``statistics`` and with which
+        part of the network ``adapts`` by them;
         ``seconds``, ``code``, ``hardware`` and ``date`` are of the prediction, where it was made
         after the run.
     """
@@ -95,7 +97,8 @@ def gather_predictions(
                 later = folder / "provenance.json"
                 source = runs.read_json(later) if later.exists() else run.provenance()
                 metrics = runs.read_json(folder / "metrics.json")
-                described = {**_described(spec), "statistics": way.statistics}
+                named = {"statistics": way.statistics, "adapts": way.adapting(spec)}
+                described = {**_described(spec), **named}
                 rows.append({**metrics, **_made_by(source), **described})
     return pd.DataFrame(rows)
 
@@ -137,6 +140,7 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "mixing": spec.recipe.mixing,
         "backbone": spec.network.backbone,
         "epochs": spec.recipe.epochs,
+        "trained_adapting": spec.network.adapts,
         "trained_cell_type": spec.split.cell_type,
         "trained_experiments": spec.split.n,
         "channels": "".join(map(str, spec.channels)),

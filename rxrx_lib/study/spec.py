@@ -9,13 +9,19 @@ from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
-from rxrx_lib.models.architectures import SIBLINGS, check_backbone, check_picture_size
+from rxrx_lib.models.architectures import (
+    PARTS,
+    SIBLINGS,
+    check_backbone,
+    check_picture_size,
+)
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.identity import identity
 from rxrx_lib.training.pools import require_known
 from rxrx_lib.training.recipe import Recipe
 
 LABELS = ("true", "shuffled")
+AS_TRAINED = "as_trained"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +102,9 @@ class NetworkSpec:
     weights_sha256: str = field(default="", metadata={"absent": ""})
     """Of the file of weights that the backbone starts from, in lower-case hexadecimal digits; empty
     for weights drawn at random. Where the file lies is a matter of the Runtime."""
+    adapts: str = field(default="all", metadata={"absent": "all"})
+    """Which part normalises each group by itself, one of ``rxrx_lib.models.architectures.PARTS``;
+    the other one normalises the whole minibatch, which then has to pass one device at once."""
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -109,6 +118,8 @@ class NetworkSpec:
                 f"head_width is {self.head_width} with head_layers 0; a head without hidden layers "
                 "has no width: give 0."
             )
+        if self.adapts not in PARTS:
+            raise ValueError(f"adapts is {self.adapts!r}; choose one of {', '.join(PARTS)}.")
         if not re.fullmatch("([0-9a-f]{64})?", str(self.weights_sha256)):
             raise ValueError(
                 f"weights_sha256 is {self.weights_sha256!r}; give the 64 hexadecimal digits that "
@@ -125,6 +136,8 @@ class NetworkSpec:
             words.append(f"experiment head {self.head_layers} hidden{width}")
         if self.weights_sha256:
             words.append(f"weights {self.weights_sha256[:8]}")
+        if self.adapts != "all":
+            words.append(f"{self.adapts} adapts")
         return " · ".join(words)
 
 
@@ -160,6 +173,11 @@ class RunSpec:
             raise ValueError(
                 f"normalization is {self.normalization!r}; choose one of "
                 f"{', '.join(NORMALIZATIONS)}."
+            )
+        if self.network.adapts != "all" and not METHODS[self.method].grouped:
+            raise ValueError(
+                f"adapts is {self.network.adapts!r} for method {self.method!r}, whose groups are "
+                "of no one experiment; give all, or choose a method with groups."
             )
         require_channels("channels", self.channels, least=1)
         if self.data.screen is not None:
@@ -198,11 +216,26 @@ class PredictSpec:
     masked: tuple[int, ...] = field(default=(), metadata={"absent": ()})
     """Channels that are set to 0 after standardisation, in the sites predicted and in those that
     statistics are measured on; counted from 1, rising."""
+    adapts: str = field(default=AS_TRAINED, metadata={"absent": AS_TRAINED})
+    """Which part of the network is normalised so, one of ``rxrx_lib.models.architectures.PARTS``;
+    the other one by its running statistics. By default the part that adapted in training."""
 
     def __post_init__(self) -> None:
-        """Check the word and the channels."""
+        """Check the words and the channels."""
         require_known(self.statistics)
         require_channels("masked", self.masked, least=0)
+        if self.adapts not in (AS_TRAINED, *PARTS):
+            words = ", ".join((AS_TRAINED, *PARTS))
+            raise ValueError(f"adapts is {self.adapts!r}; choose one of {words}.")
+        if self.adapts != AS_TRAINED and self.statistics == "training":
+            raise ValueError(
+                f"adapts is {self.adapts!r} with statistics 'training', by which nothing adapts; "
+                f"give {AS_TRAINED}, or other statistics."
+            )
+
+    def adapting(self, spec: RunSpec) -> str:
+        """Return which part of a run's network adapts in this prediction."""
+        return spec.network.adapts if self.adapts == AS_TRAINED else self.adapts
 
 
 def require_channels(name: str, channels: tuple[int, ...], *, least: int) -> None:

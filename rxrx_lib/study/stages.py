@@ -65,6 +65,8 @@ def build(method: Method, spec: RunSpec, screen: Screen, *, weights: Path | None
     """
     import torch
 
+    from rxrx_lib.models.parts import let_adapt
+
     check_picture_size(spec.network.backbone, screen.images.image_size)
     if spec.network.weights_sha256 and weights is None:
         raise ValueError(
@@ -73,7 +75,7 @@ def build(method: Method, spec: RunSpec, screen: Screen, *, weights: Path | None
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        return method.build(
+        network = method.build(
             backbone=spec.network.backbone,
             channels=len(spec.channels),
             classes=screen.classes,
@@ -86,6 +88,8 @@ def build(method: Method, spec: RunSpec, screen: Screen, *, weights: Path | None
             weights=weights if spec.network.weights_sha256 else None,
             weights_sha256=spec.network.weights_sha256,
         )
+    let_adapt(network, spec.network.adapts, spec.recipe.minibatch)
+    return network
 
 
 class Work(NamedTuple):
@@ -234,6 +238,7 @@ def predicted(network: Network, work: Work, asked: PredictSpec) -> dict[str, npt
         group_size=work.spec.recipe.group_size,
         embeddings=asked.embeddings,
         masked=asked.masked,
+        adapts=asked.adapting(work.spec),
         precision=work.spec.recipe.precision,
         sites_a_pass=work.sites.hardware.sites_a_pass,
         peers=work.peers,

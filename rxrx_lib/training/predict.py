@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rxrx_lib.data.splits import Split
-from rxrx_lib.models.adabn import experiment_statistics, using_statistics
+from rxrx_lib.models.adabn import LayerStatistics, experiment_statistics, using_statistics
 from rxrx_lib.models.exact_statistics import exact_experiment_statistics
 from rxrx_lib.models.network import Network
+from rxrx_lib.models.parts import Groups, part_statistics
 from rxrx_lib.training.distributed import gathered
 from rxrx_lib.training.fit import autocast
 from rxrx_lib.training.hardware import memory_explained
@@ -47,6 +48,7 @@ def predict(
     group_size: int,
     embeddings: bool = False,
     masked: Sequence[int] = (),
+    adapts: str = "all",
     precision: str = "fp32",
     sites_a_pass: int = 256,
     peers: Peers = ALONE,
@@ -74,6 +76,9 @@ def predict(
     masked
         Channels, counted from 1, that are 0 in every standardised site: in those predicted, and in
         those that statistics are measured on.
+    adapts
+        Which part of the network is normalised so, one of
+        :data:`rxrx_lib.models.architectures.PARTS`; the other one keeps to its running statistics.
     precision
         As in training.
     sites_a_pass
@@ -121,7 +126,7 @@ def predict(
                 memory_explained(sites_a_pass),
                 torch.inference_mode(),
                 autocast(precision, sites.device),
-                _normalised(network, seen, pool.members, statistics, group_size),
+                _normalised(network, adapts, seen, pool.members, statistics, group_size),
             ):
                 cuts = range(0, len(pool.asked), sites_a_pass)
                 passes = [pool.asked[at : at + sites_a_pass] for at in cuts]
@@ -159,18 +164,21 @@ def _masking(sites: Sites, masked: Sequence[int]) -> Reading:
 
 
 def _normalised(
-    network: Network, seen: Reading, members: Rows, statistics: str, group_size: int
+    network: Network, adapts: str, seen: Reading, members: Rows, statistics: str, group_size: int
 ) -> AbstractContextManager[Any]:
-    """Return a block in which the network normalises by the members' statistics."""
+    """Return a block in which what adapts of the network normalises by the members' statistics."""
     if statistics == "training":
         return nullcontext()
 
     def groups() -> Iterator[Tensor]:
         return (x for _, x in seen(equal_groups(members, group_size)))
 
-    if statistics == "experiment_exact":
-        return using_statistics(network, exact_experiment_statistics(network, groups))
-    return using_statistics(network, experiment_statistics(network, groups()))
+    measure = exact_experiment_statistics if statistics == "experiment_exact" else _in_one_pass
+    return using_statistics(network, part_statistics(network, adapts, groups, measure))
+
+
+def _in_one_pass(module: nn.Module, groups: Groups) -> dict[str, LayerStatistics]:
+    return experiment_statistics(module, groups())
 
 
 def _in_order(

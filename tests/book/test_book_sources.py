@@ -33,6 +33,7 @@ GENERATED = {
     "chapters/channels",
     "chapters/negative_controls",
     "chapters/test_time_statistics",
+    "chapters/rivals",
     "chapters/reversal_tradeoff",
     "chapters/embeddings",
     "chapters/screen",
