@@ -154,9 +154,11 @@ def count_claim(profile: Profile, store: str | Path) -> str:
     found = [each["counted"] for each in kept if each is not None and each["counted"] is not None]
     if not found:
         return "No truth says how many cells there are, so the counts of nuclei were not checked."
+    low, high = f"{min(found):.2f}", f"{max(found):.2f}"
+    spread = low if low == high else f"{low} to {high}"
     return (
         "Over all sites of a screen, the counts of nuclei and the numbers of cells that were drawn "
-        f"have a correlation of {min(found):.2f} to {max(found):.2f}."
+        f"have a correlation of {spread}."
     )
 
 

@@ -22,7 +22,7 @@ from rxrx_lib.study.screens import make_split, open_screen
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.training.hardware import Hardware, prepared
 from rxrx_lib.training.pools import STATISTICS
-from tests.study.tiny import PROFILE, run_spec
+from tests.study.tiny import NETWORK, PROFILE, run_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:experiment .* noisy:UserWarning")
 SPEC = run_spec("adabn", epochs=2)
@@ -294,6 +294,36 @@ def test_a_wrong_word_is_wrong_usage(
     assert predict(runtime, *words) == 2
     assert capsys.readouterr().err.startswith(f"rxrx: {told}")
     assert tree(runtime.runs) == before
+
+
+def test_a_part_of_the_network_adapts_where_it_is_asked_for(
+    runtime: Runtime, run: runs.Run, item: RunSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(runtime, "--statistics", "experiment", "--adapts", "neck") == 0
+    neck = PredictSpec(statistics="experiment", adapts="neck")
+    assert not np.array_equal(stored(run, neck)["embedding"], stored(run, OWN)["embedding"])
+    rows = gather_predictions([SPEC], lambda spec: [OWN, neck], runtime.runs)
+    assert rows["adapts"].tolist() == ["all", "neck"]
+    assert predict(runtime, "--statistics", "experiment", "--adapts", "head") == 2
+    assert "adapts is 'head'; choose one of as_trained, all, neck" in capsys.readouterr().err
+
+
+def test_a_run_whose_neck_alone_adapts_in_training_is_predicted_so(
+    release: Path, tmp_path: Path
+) -> None:
+    network = dataclasses.replace(NETWORK, adapts="neck")
+    spec = run_spec("adabn", network=network, epochs=2)
+    runtime = Runtime(data=release, runs=tmp_path)
+    run = runs.open_run(tmp_path, spec)
+    assert run_one(spec, runtime) == run.id != SPEC.id
+    neck, everything = (PredictSpec(statistics="experiment", adapts=p) for p in ("neck", "all"))
+    predict_done(spec, [neck, everything], runtime)
+    own, asked, other = (stored(run, way)["embedding"] for way in (OWN, neck, everything))
+    assert np.array_equal(own, asked)
+    assert not np.array_equal(own, other)
+    rows = gather_predictions([spec], lambda spec: [OWN, everything], tmp_path)
+    assert rows["adapts"].tolist() == ["neck", "all"]
+    assert set(rows["trained_adapting"]) == {"neck"}
 
 
 def test_a_prediction_spec_checks_its_word() -> None:

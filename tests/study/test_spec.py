@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.models.architectures import PARTS
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.identity import canonical, identity
 from rxrx_lib.study.spec import (
@@ -202,7 +203,8 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         for embeddings in (True, False)
     ]
     ways += [PredictSpec(statistics="training", masked=masked) for masked in ((1,), (2,), (1, 2))]
-    assert len({identity(way) for way in ways}) == 9
+    ways += [PredictSpec(statistics="experiment", adapts=part) for part in PARTS]
+    assert len({identity(way) for way in ways}) == 12
 
 
 @pytest.mark.parametrize(
@@ -258,6 +260,19 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
             lambda: PredictSpec(statistics="training", masked=(6, 5)),
             r"masked is \(6, 5\); give some or none of 1, 2, 3, 4, 5, 6 as a tuple",
         ),
+        (
+            lambda: PredictSpec(statistics="experiment", adapts="head"),
+            "adapts is 'head'; choose one of as_trained, all, neck, trunk",
+        ),
+        (
+            lambda: PredictSpec(statistics="training", adapts="neck"),
+            "adapts is 'neck' with statistics 'training', by which nothing adapts; give as_trained",
+        ),
+        (lambda: NetworkSpec(adapts="head"), "adapts is 'head'; choose one of all, neck, trunk"),
+        (
+            lambda: run_spec(network=NetworkSpec(adapts="neck")),
+            "adapts is 'neck' for method 'baseline', whose groups are of no one experiment",
+        ),
         (lambda: Recipe(epochs=0), "epochs is 0"),
         (
             lambda: NetworkSpec(backbone="vgg"),
@@ -312,6 +327,10 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
     split = SplitSpec(name="held_out_training", seed=2)
     assert str(run_spec(split=split)) == (
         "baseline · held-out training experiments, draw 2 · rxrx1 · seed 0"
+    )
+    neck = NetworkSpec(adapts="neck")
+    assert (
+        str(run_spec("adabn", network=neck)) == "adabn · separated · rxrx1 · seed 0 · neck adapts"
     )
     unusual = run_spec(reversal_coefficient=0.3, weight_decay=1e-5, reversal_schedule="constant")
     assert str(unusual) == (

@@ -351,6 +351,39 @@ def test_a_mask_leaves_sites_that_are_kept_as_they_are(trained: Network) -> None
     assert not np.array_equal(before["top_logit"], masked["top_logit"])
 
 
+@pytest.mark.parametrize("statistics", ["experiment", "experiment_exact"])
+def test_the_part_that_does_not_adapt_keeps_to_its_running_statistics(
+    trained: Network, statistics: str
+) -> None:
+    """What the whole network gives, had its other layers been given their running statistics."""
+    split = separated(TABLE)
+    wanted = {"statistics": statistics, "embeddings": False}
+    whole = predicted(trained, split, **wanted, adapts="all")
+    assert_same_logits(whole, predicted(trained, split, **wanted))
+    frozen = copy.deepcopy(trained)
+    for name, layer in group_layers(frozen).items():
+        if not name.startswith("neck."):  # a layer that cannot adapt, whatever is asked
+            frozen.set_submodule(name, fixed(layer))
+    expected = predicted(frozen, split, **wanted)
+    neck = predicted(trained, split, **wanted, adapts="neck")
+    assert_same_logits(neck, expected)
+    assert not np.allclose(neck["top_logit"], whole["top_logit"], atol=1e-3)
+    trunk = predicted(trained, split, **wanted, adapts="trunk")
+    assert not np.allclose(trunk["top_logit"], whole["top_logit"], atol=1e-3)
+
+
+def assert_same_logits(a: Arrays, b: Arrays) -> None:
+    np.testing.assert_allclose(a["top_logit"], b["top_logit"], atol=2e-5)
+
+
+def fixed(layer: torch.nn.Module) -> torch.nn.Module:
+    """Return PyTorch's own layer with a layer's weights and running statistics, for good."""
+    made = torch.nn.BatchNorm2d(len(layer.weight), eps=layer.epsilon)
+    made.weight, made.bias = layer.weight, layer.bias
+    made.running_mean, made.running_var = layer.running_mean, layer.running_variance
+    return made.eval()
+
+
 def test_a_network_of_some_channels_is_masked_by_their_names(trained: Network) -> None:
     small = copy.deepcopy(trained)
     stem = small.backbone.conv0
