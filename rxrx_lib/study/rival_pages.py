@@ -67,24 +67,33 @@ def rival_table(frame: pd.DataFrame) -> pd.DataFrame:
     frame
         As :func:`rxrx_lib.study.rivals.gather_rivals` gives it.
     """
-    rows, before = [], ""
-    for name, rival in RIVALS.items():
-        if not values(frame, name):
-            continue
-        rows.append(
-            {
-                "": "" if rival.kind == before else KINDS[rival.kind],
-                "rival": rival.label,
-                "sees of the test experiments": _seen_words(frame, name, rival),
-                "separated": _accuracy(frame, name),
-                "treatments": _accuracy(frame, name, "accuracy_treatments"),
-                "minus baseline": _difference_words(frame, name, REFERENCE),
-                "minus AdaBN": _difference_words(frame, name, GOAL),
-                "by site": _accuracy(frame, name, split="stratified_by_site"),
-            }
-        )
-        before = rival.kind
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "rival": rival.label,
+            "sees": _seen_words(frame, name, rival),
+            "separated": _accuracy(frame, name),
+            "minus baseline": _difference_words(frame, name, REFERENCE),
+            "minus AdaBN": _difference_words(frame, name, GOAL),
+            "by site": _accuracy(frame, name, split="stratified_by_site"),
+        }
+        for name, rival in RIVALS.items()
+        if values(frame, name)
+    )
+
+
+def treatment_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the same of treatments alone, on the separated split."""
+    metric = "accuracy_treatments"
+    return pd.DataFrame(
+        {
+            "rival": rival.label,
+            "treatments": _accuracy(frame, name, metric),
+            "minus baseline": _difference_words(frame, name, REFERENCE, metric),
+            "minus AdaBN": _difference_words(frame, name, GOAL, metric),
+        }
+        for name, rival in RIVALS.items()
+        if values(frame, name)
+    )
 
 
 def square_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -184,7 +193,7 @@ def _accuracy(
         return ""
     mean = float(np.mean(list(found.values())))
     words = cell_words(Cell(row=rival, column=metric, value=mean, replicates=found))
-    return f"{words} (n = 1)" if len(found) == 1 else words
+    return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1)" if len(found) == 1 else words
 
 
 def _seen_words(frame: pd.DataFrame, name: str, rival: Rival) -> str:
@@ -192,12 +201,14 @@ def _seen_words(frame: pd.DataFrame, name: str, rival: Rival) -> str:
         return "nothing"
     chosen = frame[(frame["rival"] == name) & (frame["split"] == "separated")]
     mean = chosen["seen"].mean()
-    return f"{mean:,.0f} unlabelled sites" if mean == mean else "unlabelled sites"
+    return f"{mean:,.0f} sites" if mean == mean else "its sites"
 
 
-def _difference_words(frame: pd.DataFrame, rival: str, reference: str) -> str:
+def _difference_words(
+    frame: pd.DataFrame, rival: str, reference: str, metric: str = "accuracy"
+) -> str:
     one_of_two = rival in ("", reference)
-    apart = None if one_of_two else difference(frame, rival, reference=reference)
+    apart = None if one_of_two else difference(frame, rival, metric, reference=reference)
     if apart is None:
         return ""
     if apart.n < 2:

@@ -176,22 +176,23 @@ def test_differences_are_paired_over_the_replicates_that_both_have() -> None:
 
 def test_the_table_says_what_each_sees_reaches_and_differs_by() -> None:
     table = words.rival_table(frame()).set_index("rival")
-    assert table[""].tolist() == [
-        "Networks", "", "", "", "", "", "The baseline's embeddings", "", "No network", "",
-    ]  # fmt: skip
-    sees = table["sees of the test experiments"]
-    assert sees["Baseline"] == "nothing"
-    assert sees["AdaBN"] == "48 unlabelled sites"
+    assert table["sees"]["Baseline"] == "nothing"
+    assert table["sees"]["AdaBN"] == "48 sites"
     # Differences 10, 11, 12: mean 11, and t(0.975, 2) · 1 / √3 = 2.48 to both sides.
     assert table.loc["Baseline, statistics swapped at test", "minus baseline"] == (
         "+11.0 (+8.5 to +13.5)"
     )
     assert table.loc["AdaBN in the neck only, trained so", "minus baseline"] == "+17.0, undecided"
-    assert table.loc["AdaBN in the neck only, trained so", "separated"] == "57.0 (n = 1)"
+    assert (
+        table.loc["AdaBN in the neck only, trained so", "separated"]
+        == "57.0 (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1)"
+    )
     assert table.loc["Baseline", "minus baseline"] == table.loc["AdaBN", "minus AdaBN"] == ""
     assert table.loc["Baseline", "separated"] == f"50.0{PLUS_MINUS}24.8"
-    assert table.loc["Baseline", "treatments"] == f"40.0{PLUS_MINUS}24.8"
     assert table.loc["Baseline", "by site"] == f"55.0{PLUS_MINUS}24.8"
+    treatments = words.treatment_table(frame()).set_index("rival")
+    assert treatments.loc["Baseline", "treatments"] == f"40.0{PLUS_MINUS}24.8"
+    assert treatments["minus baseline"].equals(table["minus baseline"])
 
 
 def test_the_two_by_two_is_training_by_test_statistics() -> None:
