@@ -201,7 +201,8 @@ def _seen_words(frame: pd.DataFrame, name: str, rival: Rival) -> str:
         return "nothing"
     chosen = frame[(frame["rival"] == name) & (frame["split"] == "separated")]
     mean = chosen["seen"].mean()
-    return f"{mean:,.0f} sites" if mean == mean else "its sites"
+    count = f"{mean:,.0f}" if mean == mean else "its"
+    return f"{count}\N{NO-BREAK SPACE}sites"
 
 
 def _difference_words(

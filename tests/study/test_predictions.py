@@ -299,12 +299,13 @@ def test_a_wrong_word_is_wrong_usage(
 def test_a_part_of_the_network_adapts_where_it_is_asked_for(
     runtime: Runtime, run: runs.Run, item: RunSpec, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert predict(runtime, "--statistics", "experiment", "--adapts", "neck") == 0
+    words = ("--methods", "adabn", "--statistics", "experiment", "--adapts")
+    assert predict(runtime, *words, "neck") == 0
     neck = PredictSpec(statistics="experiment", adapts="neck")
     assert not np.array_equal(stored(run, neck)["embedding"], stored(run, OWN)["embedding"])
     rows = gather_predictions([SPEC], lambda spec: [OWN, neck], runtime.runs)
     assert rows["adapts"].tolist() == ["all", "neck"]
-    assert predict(runtime, "--statistics", "experiment", "--adapts", "head") == 2
+    assert predict(runtime, *words, "head") == 2
     assert "adapts is 'head'; choose one of as_trained, all, neck" in capsys.readouterr().err
 
 

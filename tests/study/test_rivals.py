@@ -177,7 +177,7 @@ def test_differences_are_paired_over_the_replicates_that_both_have() -> None:
 def test_the_table_says_what_each_sees_reaches_and_differs_by() -> None:
     table = words.rival_table(frame()).set_index("rival")
     assert table["sees"]["Baseline"] == "nothing"
-    assert table["sees"]["AdaBN"] == "48 sites"
+    assert table["sees"]["AdaBN"] == "48\N{NO-BREAK SPACE}sites"
     # Differences 10, 11, 12: mean 11, and t(0.975, 2) · 1 / √3 = 2.48 to both sides.
     assert table.loc["Baseline, statistics swapped at test", "minus baseline"] == (
         "+11.0 (+8.5 to +13.5)"
