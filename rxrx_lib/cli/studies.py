@@ -133,12 +133,12 @@ def _state(store: Path, spec: RunSpec) -> tuple[str, str]:
 
 
 def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
-    from rxrx_lib.study.catalogue import CATALOGUE
+    from rxrx_lib.study.catalogue import items_of
     from rxrx_lib.study.cost_plan import plan_lines
 
     profile, wanted = trained(asked.profile), {spec.id for spec in specs}
     items = {}
-    for name in asked.only or CATALOGUE:
+    for name in asked.only or items_of(profile):
         of_item = asked_specs(
             argparse.Namespace(**(vars(asked) | {"only": [name], "ids": None, "shard": None}))
         )
@@ -222,11 +222,6 @@ def _book(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.book import make_book
 
     profile = known_profile(asked.profile)
-    if profile.screen is None and profile.chapters is None:
-        raise UsageError(
-            f"profile {profile.name!r} uses the release, and the book's chapters are written for "
-            "simulated screens so far; execute its runs with rxrx run, print them with rxrx report."
-        )
     workers = usable_cores() if asked.workers is None else asked.workers
     print(make_book(Path.cwd(), profile, workers=workers))
     return DONE
@@ -234,11 +229,11 @@ def _book(asked: argparse.Namespace) -> int:
 
 def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
     """Return the runs that a command's items, methods, weights and ids name."""
-    from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+    from rxrx_lib.study.catalogue import items_of, runs_for
     from rxrx_lib.study.shards import of_shard
 
     profile = trained(asked.profile)
-    specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    specs = as_usage(lambda: runs_for(asked.only or items_of(profile), profile, asked.methods))
     if asked.weights is not None:
         specs = _starting_from(asked.weights, specs)
     part = getattr(asked, "shard", None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from rxrx_lib.study import embeddings, prediction_statistics, rivals, similarity, status
-from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+from rxrx_lib.study.catalogue import CATALOGUE, items_of, runs_for
 from rxrx_lib.study.channel_masking import require_masked
 from rxrx_lib.study.channel_subsets import masked_runs
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
+from rxrx_lib.study.pages import data_badge
 from rxrx_lib.study.predictions import require_predictions
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import Progress, to_stderr
@@ -29,6 +31,8 @@ from rxrx_lib.study.require import require
 from rxrx_lib.study.rival_measures import require_measured
 
 KERNEL = "python3"
+BADGE = "{badge}."
+"""Begins a figure's caption, which no code of its notebook can write: what it was measured on."""
 
 
 class NotebookFailed(RuntimeError):
@@ -60,7 +64,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     RuntimeError
         If a run failed, or the book could not be built without a warning.
     """
-    specs = runs_for(CATALOGUE, profile)
+    specs = runs_for(items_of(profile), profile)
     require(
         specs,
         data=root / "data",
@@ -73,7 +77,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         require_predictions(
             ways, prediction_statistics.asked, data=root / "data", store=root / "runs"
         )
-    if some := CATALOGUE["rivals"](profile):
+    if "rivals" in items_of(profile) and (some := CATALOGUE["rivals"](profile)):
         require_predictions(some, rivals.asked, data=root / "data", store=root / "runs")
         beside = rivals.measured_runs(profile)
         require_measured(beside, data=root / "data", store=root / "runs", workers=workers)
@@ -135,7 +139,7 @@ def execute_notebook(
     to_stderr(f"notebook: {source.stem}")
     attempt = target.with_name(f".{source.stem}-{uuid.uuid4().hex}.ipynb")
     try:
-        _papermill(text, attempt, profile, root)
+        _papermill(badged(text, profile), attempt, profile, root)
         notebook = read_notebook(attempt)
         fault = first_error(notebook)
         if fault is not None:
@@ -145,6 +149,12 @@ def execute_notebook(
         attempt.replace(target)
     finally:
         attempt.unlink(missing_ok=True)
+
+
+def badged(text: str, profile: Profile) -> str:
+    """Return a notebook's text with captions that say what its figures were measured on."""
+    begins = re.compile(rf"^( +){re.escape(BADGE)}", re.MULTILINE)
+    return begins.sub(rf"\g<1>{data_badge(profile)}.", text)
 
 
 def _is_current(source: Path, target: Path, inputs: Iterable[str]) -> bool:
@@ -165,8 +175,8 @@ def write_stand_in(source: Path, target: Path, profile: Profile) -> None:
         line for line in source.read_text(encoding="utf-8").splitlines() if line[:2] == "# "
     )
     text = (
-        f"{title}\n\n:::{{admonition}} Not in this book\n:class: notice\n\nThis chapter needs "
-        f"pictures or training, and this book was built without: profile `{profile.name}`. "
+        f"{title}\n\n:::{{admonition}} Not in this book\n:class: notice\n\nThis book was built "
+        f"with profile `{profile.name}` ({profile.purpose}), which has no such chapter. "
         "`make book` builds the whole one.\n:::\n"
     )
     cell = {"cell_type": "markdown", "metadata": {}, "source": text}

@@ -45,9 +45,11 @@ def of_screen(screen: Screen, data: DataSpec, *, workers: int = 1) -> SiteFeatur
     workers
         Threads of a pass.
     """
-    pixel_size = 1.0 if data.screen is None else data.screen.pixel_size
+    pixel_size = data.downsample if data.screen is None else data.screen.pixel_size
     moments = pixel_moments.of_screen(screen.images, screen.root, workers=workers)
-    counts = nuclei.of_screen(screen.images, screen.root, pixel_size=pixel_size, workers=workers)
+    counts = nuclei.of_screen(
+        screen.images, screen.root, pixel_size=float(pixel_size), workers=workers
+    )
     return SiteFeatures(
         position(screen.table),
         counts[:, np.newaxis].astype(np.float32),

@@ -42,10 +42,10 @@ def read_measured(spec: RunSpec, store: Path) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``rivals`` (rival to ``accuracy`` and ``accuracy_treatments``, in percent), ``seen`` (sites
-        of a test site's experiment, mean over test sites), ``counted`` (what the counts of nuclei
-        are held against, if a truth is known) and ``provenance``. None where the file is not there
-        or of an older format.
+        ``rivals`` (rival to ``accuracy`` and, if there are treatments, ``accuracy_treatments``, in
+        percent), ``seen`` (sites of a test site's experiment, mean over test sites), ``counted``
+        (correlation of the counts of nuclei with the cells drawn; None if no truth is known) and
+        ``provenance``. None where the file is not there or of an older format.
 
     Raises
     ------

@@ -158,12 +158,12 @@ def fitted_answers(
 def hits(
     answers: npt.NDArray[Any], sirna: npt.NDArray[Any], treatment: npt.NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Return the percent of right answers, of all test sites and of the treatments'."""
+    """Return the percent of right answers, of all test sites and of the treatments', if any."""
     right = answers == sirna
-    return {
-        "accuracy": float(100 * right.mean()),
-        "accuracy_treatments": float(100 * right[treatment].mean()),
-    }
+    found = {"accuracy": float(100 * right.mean())}
+    if treatment.any():
+        found["accuracy_treatments"] = float(100 * right[treatment].mean())
+    return found
 
 
 def sites_seen(experiment: npt.NDArray[np.str_], test: npt.NDArray[np.int64]) -> float:

@@ -177,7 +177,7 @@ def _of_networks(predictions: pd.DataFrame) -> list[tuple[object, ...]]:
 
 
 def _pair(values: Mapping[str, float]) -> list[float]:
-    return [float(values[metric]) for metric in METRICS]
+    return [float(values.get(metric, float("nan"))) for metric in METRICS]
 
 
 def _place(spec: RunSpec) -> tuple[str, str, int]:

@@ -20,6 +20,7 @@ from rxrx_lib.study.identity import identity
 from rxrx_lib.training.pools import require_known
 from rxrx_lib.training.recipe import Recipe
 
+DATA = ("simulated", "rxrx1", "rxrx1_controls")
 LABELS = ("true", "shuffled")
 AS_TRAINED = "as_trained"
 
@@ -29,20 +30,28 @@ class DataSpec:
     """Which screen: its content, not where it lies."""
 
     name: str
-    """``simulated``, or ``rxrx1`` for the release."""
+    """``simulated``; ``rxrx1`` for the release; ``rxrx1_controls`` for its control wells alone."""
     screen: ScreenSpec | None = None
     """How the screen is simulated; None for the release."""
     simulator_version: int = SIMULATOR_VERSION
     """Goes up whenever the same ScreenSpec gives other pixels; 0 for the release."""
+    downsample: int = field(default=1, metadata={"absent": 1})
+    """Side of the square blocks of pixels of ``rxrx1_controls`` that become one pixel."""
 
     def __post_init__(self) -> None:
-        """Check that name and screen agree."""
-        if self.name not in ("simulated", "rxrx1"):
-            raise ValueError(f"name is {self.name!r}; choose simulated or rxrx1.")
+        """Check that the fields agree with the name."""
+        if self.name not in DATA:
+            raise ValueError(f"name is {self.name!r}; choose one of {', '.join(DATA)}.")
         if (self.name == "simulated") != (self.screen is not None):
             raise ValueError(
                 f"screen is {self.screen} for name {self.name!r}; "
-                "give a ScreenSpec for simulated and None for rxrx1."
+                "give a ScreenSpec for simulated and None for RxRx1."
+            )
+        allowed = (1, 2, 4, 8, 16) if self.name == "rxrx1_controls" else (1,)
+        if self.downsample not in allowed:
+            raise ValueError(
+                f"downsample is {self.downsample!r} for name {self.name!r}; "
+                f"expected {' or '.join(map(str, allowed))}."
             )
 
 

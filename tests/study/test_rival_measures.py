@@ -108,6 +108,14 @@ def test_predictors_without_a_network_read_training_classes_alone(
     assert all(np.array_equal(y, sirna[split.train]) for y in seen)
 
 
+def test_without_treatments_there_is_no_accuracy_of_theirs() -> None:
+    answers, sirna = np.array([1, 2, 3, 3]), np.array([1, 2, 3, 4])
+    treatment = np.array([True, False, False, True])
+    both = {"accuracy": 75.0, "accuracy_treatments": 50.0}
+    assert rival_measures.hits(answers, sirna, treatment) == both
+    assert rival_measures.hits(answers, sirna, ~treatment & False) == {"accuracy": 75.0}
+
+
 def test_sites_seen_are_those_of_the_experiment_weighted_by_test_sites() -> None:
     experiment = np.array(["A"] * 4 + ["B"] * 2 + ["C"] * 6)
     assert rival_measures.sites_seen(experiment, np.array([4, 5, 6, 7])) == (2 + 2 + 6 + 6) / 4

@@ -210,7 +210,7 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DataSpec(name="wilds"), "name is 'wilds'; choose simulated or rxrx1"),
+        (lambda: DataSpec(name="wilds"), "name is 'wilds'; choose one of simulated, rxrx1"),
         (lambda: DataSpec(name="simulated"), "screen is None for name 'simulated'"),
         (lambda: DataSpec(name="rxrx1", screen=ScreenSpec()), "screen is ScreenSpec"),
         (
@@ -282,6 +282,14 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         (lambda: NetworkSpec(embedding="8"), "embedding is '8'; give a whole number >= 1"),
         (lambda: NetworkSpec(embedding=True), "embedding is True; give a whole number >= 1"),
         (lambda: NetworkSpec(head_layers=-1), "head_layers is -1; give a whole number >= 0"),
+        (
+            lambda: DataSpec(name="rxrx1", downsample=2),
+            "downsample is 2 for name 'rxrx1'; expected 1",
+        ),
+        (
+            lambda: DataSpec(name="rxrx1_controls", downsample=3),
+            "downsample is 3 for name 'rxrx1_controls'; expected 1 or 2 or 4",
+        ),
         (lambda: NetworkSpec(head_width=1.5), "head_width is 1.5; give a whole number >= 0"),
         (
             lambda: NetworkSpec(head_layers=0, head_width=8),
