@@ -13,6 +13,7 @@ from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.cell_types import table3_cells
 from rxrx_lib.study.channel_games import channel_shares, share_cells
 from rxrx_lib.study.channel_subsets import subset_cells
+from rxrx_lib.study.counted_otherwise import table1_otherwise, table3_otherwise
 from rxrx_lib.study.dynamics import dynamics_cells
 from rxrx_lib.study.few_experiments import table4_cells
 from rxrx_lib.study.mixing import purity_cells
@@ -51,6 +52,7 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table5", normalization_cells),
     ("table6", normalization_cells),
     ("figure9", subset_cells),
+    ("table1", table1_otherwise),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 
@@ -98,6 +100,7 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
     found.update(_placed("figure7", similarity.cells(pairs)))
     found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
+    found.update(_placed("table3", table3_otherwise(CATALOGUE["table3"](profile), store)))
     return found
 
 
