@@ -95,8 +95,9 @@ def table3_otherwise(specs: Sequence[RunSpec], store: Path) -> list[Cell]:
         for name in results["id"]
     ]
     for way in WAYS:
-        results[f"{way}_by_cell_type"] = [each.get(way) for each in counted]
-        results = unfolded(results, f"{way}_by_cell_type")
+        name = f"{way}_by_cell_type"
+        some = pd.Series([each.get(way) for each in counted], results.index, dtype=object)
+        results = unfolded(results.assign(**{name: some}), name)
     return cells(results, BY_CELL_TYPE)
 
 
@@ -105,9 +106,9 @@ def require_by_cell_type(specs: Sequence[RunSpec], store: Path) -> None:
     for spec in specs:
         run = open_run(store, spec)
         folder = own_prediction(run, spec)
-        if run.done and (folder / "predictions.npz").exists():
-            if read_derived(folder, FILE_NAME) is None:
-                write_derived(folder, FILE_NAME, by_cell_type(_arrays(folder)))
+        whole = run.done and (folder / "predictions.npz").exists()
+        if whole and read_derived(folder, FILE_NAME) is None:
+            write_derived(folder, FILE_NAME, by_cell_type(_arrays(folder)))
 
 
 def by_cell_type(arrays: Arrays) -> dict[str, dict[str, float]]:

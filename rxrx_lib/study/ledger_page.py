@@ -40,8 +40,8 @@ MEASURED_LABELS: dict[str, dict[str, str]] = {
         "accuracy_stratified_by_well": "Accuracy, stratified by well",
         "generalization": "Batch generalization, by site",
         "generalization_by_well": "Batch generalization, by well",
-        "batch_classification": "Batch classification accuracy, by site",
-        "batch_classification_by_well": "Batch classification accuracy, by well",
+        "batch_classification": "Batch classification, by site",
+        "batch_classification_by_well": "Batch classification, by well",
     },
 }
 """The same with the columns of Table 1 that the paper leaves open how to make."""
@@ -201,7 +201,7 @@ def measured_data(found: Mapping[Place, Cell], profile: Profile) -> pd.DataFrame
         place = {"item": item, "row": row, "column": counted.sites, "profile": profile.name}
         rows.append(place | numbers)
     table = pd.DataFrame(rows)
-    return table.astype({name: "Int64" for name in table if name.endswith("_n")})
+    return table.astype({f"{way}_n": "Int64" for way in COUNTED_OVER} if rows else {})
 
 
 def search_box(names: Sequence[str]) -> Widget:
@@ -252,7 +252,7 @@ def _errata_words(place: Place) -> str:
         for touch in touching(place, kind):
             notes.setdefault(touch.erratum, []).append(touch.note)
         some = [
-            f"{{ref}}`erratum {number} <erratum-{number}>`: {', '.join(of_it)}"
+            f"{{ref}}`erratum {number} <erratum-{number}>`: {'; '.join(of_it)}"
             for number, of_it in notes.items()
         ]
         words += [mark + "; ".join(some)] if some else []

@@ -1,5 +1,5 @@
-/* Hides the rows of tables of the class `ledger` that lack a typed word, and says how many are left.
-   Without this script the box stays hidden and the tables are whole. */
+/* Hides rows of the tables `ledger` that lack a typed word, and says how many are left. Without this
+   script the box stays hidden and the tables are whole. */
 (function () {
   "use strict";
 
@@ -24,17 +24,16 @@
     field.addEventListener("input", () => {
       const words = (plain(field.value).match(/"[^"]+"|[^\s"]+/g) || [])
         .map((word) => word.replace(/"/g, ""));
-      const tables = [...document.querySelectorAll("table.ledger")];
-      said.textContent = "Shown: " + tables.map((table, k) =>
-        shownOf(table, words) + " " + names[k]).join(", ") + ".";
+      const counts = [...document.querySelectorAll("table.ledger")].map((table, k) =>
+        shownOf(table, words) + " " + names[k]);
+      said.textContent = "Shown: " + counts.join(", ") + ".";
     });
-    box.dataset.ready = "";
     box.hidden = false;
   }
 
   /* In JupyterLab the script may run just before its output is in the page. */
   (function startAll(tries) {
-    const waiting = document.querySelectorAll(".ledger-search:not([data-ready])");
+    const waiting = document.querySelectorAll(".ledger-search[hidden]");
     waiting.forEach(start);
     if (!waiting.length && tries) requestAnimationFrame(() => startAll(tries - 1));
   })(20);
