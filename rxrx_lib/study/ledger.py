@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -88,19 +88,37 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
-    """Return what the store's runs of one profile give, by place."""
+def measured(
+    store: Path, profile: Profile, items: Collection[str] | None = None
+) -> dict[Place, Cell]:
+    """Return what the store's runs of one profile give, by place.
+
+    Parameters
+    ----------
+    store
+        The run store.
+    profile
+        Whose runs are looked up.
+    items
+        Of the catalogue, whose numbers are wanted; all by default. Some take seconds.
+    """
     found: dict[Place, Cell] = {}
+    wanted = set(CATALOGUE if items is None else items)
     for item, cells_of in FROM_RUNS:
-        found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
-    ways = gather_predictions(
-        CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
-    )
-    found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
-    pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
-    found.update(_placed("figure7", similarity.cells(pairs)))
-    found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
-    found.update(_placed("table3", table3_otherwise(CATALOGUE["table3"](profile), store)))
+        if item in wanted:
+            found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
+    if "test_time_statistics" in wanted:
+        ways = gather_predictions(
+            CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
+        )
+        found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
+    if "figure7" in wanted:
+        pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
+        found.update(_placed("figure7", similarity.cells(pairs)))
+    if "figure8" in wanted:
+        found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
+    if "table3" in wanted:
+        found.update(_placed("table3", table3_otherwise(CATALOGUE["table3"](profile), store)))
     return found
 
 
