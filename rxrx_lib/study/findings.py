@@ -22,20 +22,6 @@ FINDINGS: tuple[Finding, ...] = (
     *OF_SETTINGS,
 )
 
-TO_COME = (
-    "table2",
-    "table3",
-    "table4",
-    "table5",
-    "table6",
-    "figure6",
-    "figure7",
-    "figure8",
-    "figure9",
-    "figure10",
-)
-"""Items of the paper whose numbers findings ask for and the catalogue may not give yet."""
-
 
 def finding(name: str) -> Finding:
     """Look a finding up by its id.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.cell_types import table3_cells
 from rxrx_lib.study.channel_games import channel_shares, share_cells
 from rxrx_lib.study.channel_subsets import subset_cells
+from rxrx_lib.study.counted_otherwise import table1_otherwise, table3_otherwise
 from rxrx_lib.study.dynamics import dynamics_cells
 from rxrx_lib.study.few_experiments import table4_cells
 from rxrx_lib.study.mixing import purity_cells
@@ -53,6 +54,7 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table5", normalization_cells),
     ("table6", normalization_cells),
     ("figure9", subset_cells),
+    ("table1", table1_otherwise),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 
@@ -88,9 +90,22 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
-    """Return what the store's runs of one profile give, by place."""
+def measured(
+    store: Path, profile: Profile, items: Collection[str] | None = None
+) -> dict[Place, Cell]:
+    """Return what the store's runs of one profile give, by place.
+
+    Parameters
+    ----------
+    store
+        The run store.
+    profile
+        Whose runs are looked up.
+    items
+        Of the catalogue, whose numbers are wanted; all by default. Some take seconds.
+    """
     found: dict[Place, Cell] = {}
+    wanted = set(CATALOGUE if items is None else items)
     for item, cells_of in FROM_RUNS:
         found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
     ways = gather_predictions(
@@ -101,6 +116,20 @@ def measured(store: Path, profile: Profile) -> dict[Place, Cell]:
     found.update(_placed("figure7", similarity.cells(pairs)))
     found.update(_placed("rivals", rival_cells(gather_rivals(profile, store))))
     found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
+        if item in wanted:
+            found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
+    if "test_time_statistics" in wanted:
+        ways = gather_predictions(
+            CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
+        )
+        found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
+    if "figure7" in wanted:
+        pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
+        found.update(_placed("figure7", similarity.cells(pairs)))
+    if "figure8" in wanted:
+        found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
+    if "table3" in wanted:
+        found.update(_placed("table3", table3_otherwise(CATALOGUE["table3"](profile), store)))
     return found
 
 

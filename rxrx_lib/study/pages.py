@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,18 @@ class Shown:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/markdown": self.myst, "text/html": self.page, "text/plain": self.myst}
+
+
+@dataclass(frozen=True)
+class Widget:
+    """A piece of HTML with its script: the same in the book and in Jupyter."""
+
+    page: str
+    instead: str
+    """What it is, where no HTML can be shown."""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self.page, "text/plain": self.instead}
 
 
 def figures_as_svg() -> None:
@@ -147,28 +160,38 @@ def _release_description(profile: Profile) -> str:
     )
 
 
-def table(frame: pd.DataFrame, *, caption: str, name: str) -> Shown:
+def table(frame: pd.DataFrame, *, caption: str, name: str, style: str = "") -> Shown:
     """Show a table with a number and a caption.
 
     Parameters
     ----------
     frame
-        Words, ready to be printed; the column names are the head.
+        Words, ready to be printed; the column names are the head. A link is a MyST role, and
+        ``[words]{.name}`` has a class.
     caption
         Above the table.
     name
         What other pages refer to it by.
+    style
+        A class for style sheet and scripts.
     """
     lines = [
         f":::{{table}} {caption}",
         f":name: {name}",
+        *([f":class: {style}"] if style else []),
         "",
         *markdown_rows(frame),
         ":::",
         "",
     ]
-    page = frame.to_html(index=False, escape=True)
+    page = frame.map(_without_marks).to_html(index=False, escape=True, classes=style or None)
     return Shown("\n".join(lines), f"<p><b>{html.escape(caption)}</b></p>{page}")
+
+
+def _without_marks(cell: object) -> str:
+    """Return a cell's words alone, without MyST's marks for links and classes."""
+    words = re.sub(r"\{ref\}`([^<`]+) <[^>]+>`", r"\1", str(cell))
+    return re.sub(r"\[([^\]]+)\]\{\.[^}]+\}", r"\1", words)
 
 
 def markdown_rows(frame: pd.DataFrame) -> list[str]:
@@ -195,10 +218,8 @@ def data_behind(frame: pd.DataFrame, file_name: str, behind: str = "figure") -> 
     behind
         What they are behind, where it is no figure.
     """
-    text = frame.to_csv(index=False, float_format="%.4g")
-    link = f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
     words = frame.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
-    anchor = f'<a download="{file_name}" href="{link}">{file_name}</a>'
+    anchor = _csv_anchor(frame, file_name)
     myst = [
         f"::::{{dropdown}} The numbers behind the {behind}",
         f"Save as CSV: {anchor}",
@@ -209,3 +230,23 @@ def data_behind(frame: pd.DataFrame, file_name: str, behind: str = "figure") -> 
     ]
     page = f"<details><summary>The numbers behind the {behind}</summary>{anchor}"
     return Shown("\n".join(myst), f"{page}{words.to_html(index=False)}</details>")
+
+
+def csv_links(frames: Mapping[str, pd.DataFrame]) -> Shown:
+    """Show links that save tables as CSV.
+
+    Parameters
+    ----------
+    frames
+        Name of a file to its numbers.
+    """
+    anchors = [_csv_anchor(frame, file_name) for file_name, frame in frames.items()]
+    words = f"Save as CSV: {', '.join(anchors)}"
+    return Shown(f"{words}\n", f"<p>{words}</p>")
+
+
+def _csv_anchor(frame: pd.DataFrame, file_name: str) -> str:
+    """Return a link that holds the whole file."""
+    text = frame.to_csv(index=False, float_format="%.4g")
+    link = f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
+    return f'<a download="{file_name}" href="{link}">{file_name}</a>'

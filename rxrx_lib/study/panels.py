@@ -76,20 +76,22 @@ def paper_panel(
             {
                 rows_are: "" if label == shown else label,
                 "quantity": paper.COLUMN_LABELS[item][number.column],
-                "paper": _with_sd(number.value, number.sd),
-                "RxRx1, this code": NOT_RUN if cell is None else _measured_words(cell),
+                "paper": with_sd(number.value, number.sd),
+                "RxRx1, this code": NOT_RUN if cell is None else measured_words(cell),
             }
         )
         shown = label
     return pd.DataFrame(rows)
 
 
-def _measured_words(cell: Cell) -> str:
-    words = _with_sd(cell.value, cell.sd if cell.n > 1 else None)
+def measured_words(cell: Cell) -> str:
+    """Write a cell's mean ± standard deviation over replicates, and how many there are."""
+    words = with_sd(cell.value, cell.sd if cell.n > 1 else None)
     return f"{words} (n = {cell.n})" if cell.n else words
 
 
-def _with_sd(value: float, sd: float | None) -> str:
+def with_sd(value: float, sd: float | None) -> str:
+    """Write a number ± its standard deviation, where it has one."""
     return f"{value:.1f}" if sd is None else f"{value:.1f}{PLUS_MINUS}{sd:.1f}"
 
 

@@ -28,8 +28,8 @@ def headline(rows: pd.DataFrame) -> str:
     """
     here, all_of_them = remeasured(rows)
     return (
-        f"**{here} of the {all_of_them}** numbers in the paper's tables have been re-measured on "
-        "RxRx1 with this code so far.\n"
+        f"**{here} of the {all_of_them}** {{doc}}`numbers in the paper's tables "
+        "</chapters/ledger>` have been re-measured on RxRx1 with this code so far.\n"
     )
 
 

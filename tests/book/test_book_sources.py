@@ -24,6 +24,7 @@ GENERATED = {
     "chapters/table1",
     "chapters/figure7",
     "chapters/claims",
+    "chapters/ledger",
     "chapters/figure6",
     "chapters/table3",
     "chapters/figure10",
@@ -155,7 +156,7 @@ def test_a_book_of_some_chapters_refers_to_nothing_that_only_the_others_have(pro
     chapters = [path for path in NOTEBOOKS if path.stem in profile.chapters]
     assert len(chapters) == len(profile.chapters)
     texts = [path.read_text() for path in PAGES + chapters]
-    labels = r"^\s*\(([\w-]+)\)=|^\s*:?name: ([\w-]+)|name=\"([\w-]+)\""
+    labels = r"^\s*(?:\* - )?\(([\w-]+)\)=|^\s*:?name: ([\w-]+)|name=\"([\w-]+)\""
     held = {name for text in texts for found in re.findall(labels, text, re.M) for name in found}
     asked = {
         re.sub(r"^.*<(.+)>$", r"\1", link, flags=re.S)

@@ -52,7 +52,7 @@ def test_the_status_of_a_book_without_runs_says_that_nothing_was_trained(root: P
     assert "- **Runs:** none; no network was trained for this book." in status
     assert "| {doc}`embeddings` | 2026-01-02 03:04 |" in status
     assert "| screen |" not in status
-    assert chapter(root, "headline.md").startswith("**0 of the 72** numbers")
+    assert chapter(root, "headline.md").startswith("**0 of the 72** {doc}`numbers")
 
 
 def test_a_stand_in_is_made_anew_into_the_chapter_by_a_profile_that_has_it(root: Path) -> None:

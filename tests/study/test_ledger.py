@@ -142,6 +142,15 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
     assert (control["paper"], control["simulated"]) == ("", "41")
 
 
+def test_numbers_of_some_items_are_those_of_all(filled: pd.DataFrame, tmp_path: Path) -> None:
+    everything = ledger_module.measured(tmp_path, DEMO)
+    some = ledger_module.measured(tmp_path, DEMO, ["table2", "figure9"])
+    assert some == {
+        place: cell for place, cell in everything.items() if place[0] in ("table2", "figure9")
+    }
+    assert {item for item, _, _ in some} == {"table2", "figure9"}
+
+
 def test_every_place_is_there_once(filled: pd.DataFrame) -> None:
     assert not filled.duplicated(["item", "row", "column"]).any()
 

@@ -64,3 +64,26 @@ def test_the_numbers_behind_a_figure_can_be_saved_as_csv() -> None:
     shown = pages.data_behind(frame, "numbers.csv").myst
     (link,) = re.findall(r'download="numbers.csv" href="data:text/csv;base64,([^"]+)"', shown)
     assert base64.b64decode(link).decode() == "replicate,value\n10/0,1.235\n"
+
+
+def test_a_table_may_have_a_class_for_style_sheet_and_scripts() -> None:
+    frame = pd.DataFrame([("AdaBN", "62.0")], columns=["method", "separated"])
+    shown = pages.table(frame, caption="c", name="here", style="long")
+    assert shown.myst.split("\n")[:3] == [":::{table} c", ":name: here", ":class: long"]
+    assert 'class="dataframe long"' in shown.page
+
+
+def test_links_and_classes_of_the_book_are_plain_words_in_jupyter() -> None:
+    frame = pd.DataFrame([("[✗]{.verdict .against} {ref}`erratum 9 <erratum-9>`: why",)])
+    shown = pages.table(frame, caption="c", name="here")
+    assert "{ref}`erratum 9 <erratum-9>`" in shown.myst
+    assert "<td>✗ erratum 9: why</td>" in shown.page
+
+
+def test_several_tables_can_be_saved_as_csv() -> None:
+    frame = pd.DataFrame({"value": [1.25, None]})
+    shown = pages.csv_links({"a.csv": frame, "b.csv": frame})
+    for text in (shown.myst, shown.page):
+        assert re.findall(r'download="(.+?)"', text) == ["a.csv", "b.csv"]
+        (first, _) = re.findall(r"base64,(.+?)\"", text)
+        assert base64.b64decode(first).decode() == 'value\n1.25\n""\n'
