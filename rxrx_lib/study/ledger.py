@@ -107,15 +107,6 @@ def measured(
     found: dict[Place, Cell] = {}
     wanted = set(CATALOGUE if items is None else items)
     for item, cells_of in FROM_RUNS:
-        found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
-    ways = gather_predictions(
-        CATALOGUE["test_time_statistics"](profile), prediction_statistics.asked, store
-    )
-    found.update(_placed("test_time_statistics", prediction_statistics.cells(ways)))
-    pairs = similarity.gather_similarity(CATALOGUE["figure7"](profile), store)
-    found.update(_placed("figure7", similarity.cells(pairs)))
-    found.update(_placed("rivals", rival_cells(gather_rivals(profile, store))))
-    found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
         if item in wanted:
             found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))
     if "test_time_statistics" in wanted:
@@ -128,6 +119,8 @@ def measured(
         found.update(_placed("figure7", similarity.cells(pairs)))
     if "figure8" in wanted:
         found.update(_placed("figure8", share_cells(channel_shares(profile, store))))
+    if "rivals" in wanted:
+        found.update(_placed("rivals", rival_cells(gather_rivals(profile, store))))
     if "table3" in wanted:
         found.update(_placed("table3", table3_otherwise(CATALOGUE["table3"](profile), store)))
     return found
