@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,10 +27,17 @@ def executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any,
     calls: list[tuple[Any, ...]] = []
 
     def execute(
-        source: Path, target: Path, parameters: Mapping[str, Any], root: Path, *, live: bool
+        source: Path,
+        target: Path,
+        parameters: Mapping[str, Any],
+        root: Path,
+        *,
+        stamp: dict[str, Any],
+        live: bool,
     ) -> None:
         assert live
         calls.append((str(source), str(target), dict(parameters), root))
+        target.write_text(json.dumps({"cells": [], "metadata": stamp}))
 
     monkeypatch.setattr(notebooks, "execute", execute)
     return calls
@@ -47,6 +55,22 @@ def test_one_notebook_is_executed_here_with_the_parameters_that_are_given(
         ("notebooks/figure7.md", "new/mine.ipynb", {}, tmp_path),
     ]
     assert (tmp_path / "new").is_dir()
+
+
+def test_what_the_command_wrote_is_replaced_and_a_notebook_of_yours_is_not(
+    executed: list[tuple[Any, ...]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["notebook", "table1"]) == 0
+    assert cli.main(["notebook", "table1"]) == 0
+    mine = json.dumps({"cells": [], "metadata": {}})
+    (tmp_path / "table1.ipynb").write_text(mine)
+    assert cli.main(["notebook", "table1"]) == 2
+    assert capsys.readouterr().err == (
+        "rxrx: table1.ipynb is there and was not written by rxrx notebook; give another name with "
+        "--output.\n"
+    )
+    assert (tmp_path / "table1.ipynb").read_text() == mine
+    assert len(executed) == 2
 
 
 @pytest.mark.parametrize(

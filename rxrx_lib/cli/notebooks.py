@@ -19,6 +19,8 @@ from rxrx_lib.cli.arguments import (
 )
 
 FOLDER = Path("notebooks")
+STAMP = "rxrx_notebook"
+"""In the metadata of what the command writes: which notebook it is."""
 
 
 def add_notebook_commands(commands: Commands) -> None:
@@ -58,10 +60,25 @@ def _notebook(asked: argparse.Namespace) -> int:
     parameters: dict[str, Any] = as_usage(lambda: notebooks.read_parameters(source, words))
     if "profile" in parameters:
         known_profile(parameters["profile"])
+    if target.exists() and not _ours(target):
+        raise UsageError(
+            f"{target} is there and was not written by rxrx notebook; give another name with "
+            "--output."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
-    notebooks.execute(source, target, parameters, Path.cwd(), live=True)
+    notebooks.execute(source, target, parameters, Path.cwd(), stamp={STAMP: source.stem}, live=True)
     print(target)
     return DONE
+
+
+def _ours(target: Path) -> bool:
+    """Tell whether this command wrote a file, so that it may be replaced."""
+    from rxrx_lib.study.notebooks import read_notebook
+
+    try:
+        return STAMP in read_notebook(target)["metadata"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _source(name: str) -> Path:

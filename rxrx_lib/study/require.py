@@ -86,6 +86,8 @@ def require(
             data, store, device, hardware, scheduler, evaluate_every=evaluate_every, weights=weights
         )
         progress = progress or Progress()
+        if hint := _other_store(store):
+            progress.write(hint)
         with executor(workers, scheduler, progress.write) as engine:
             failed = run_many(specs, runtime, engine, progress)
         _require_done(specs, failed, runtime.runs)
@@ -113,6 +115,17 @@ def runtime_of(
         hardware=dataclasses.replace(hardware, device=device),
         evaluate_every=evaluate_every,
         weights=weights and seen(weights),
+    )
+
+
+def _other_store(store: Path) -> str | None:
+    """Name a store one folder up where none is here: Jupyter starts notebooks in their folder."""
+    above = ".." / store
+    if store.is_absolute() or store.exists() or not above.is_dir():
+        return None
+    return (
+        f"{store} is not there and is begun in {Path.cwd()}; to use {above} instead, stop, and set "
+        f"runs = '{above}' and data = '../data'."
     )
 
 
