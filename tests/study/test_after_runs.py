@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rxrx_lib import cli
-from rxrx_lib.study import mixing, runs, stages
+from rxrx_lib.cli import studies
+from rxrx_lib.study import after_runs, mixing, runs, stages, together
 from rxrx_lib.study.after_runs import DERIVATIONS, Derivation, Step, require_derived, steps
 from rxrx_lib.study.archive import done_runs, export
 from rxrx_lib.study.catalogue import CATALOGUE
@@ -197,3 +198,23 @@ def test_runs_that_start_from_weights_are_those_that_are_derived_from(
     words = ["plan", "--profile", "tiny", "--only", "figure7", "--runs", str(tmp_path)]
     assert cli.main([*words, "--weights", str(weights)]) == 0
     assert "cosine similarities of 2 of these runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rank", "times"), [("0", 1), ("1", 0)])
+def test_of_torchruns_processes_the_first_one_alone_derives(
+    rank: str, times: int, tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def require_derived(some: list[Step], **_: object) -> list[Step]:
+        asked.append([str(step) for step in some])
+        return []
+
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(studies, "started_by_torchrun", lambda: True)
+    monkeypatch.setattr(together, "run_together", lambda *_: None)
+    monkeypatch.setattr(after_runs, "require_derived", require_derived)
+    words = ["run", "--profile", "tiny", "--only", "figure7", "--runs", str(tmp_path)]
+    assert cli.main(words) == 0
+    assert len(asked) == times
+    assert all(line.startswith("cosine similarities of ") for some in asked for line in some)
