@@ -27,10 +27,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from rxrx_lib.data.splits import Split
-from rxrx_lib.models.adabn import GroupBatchNorm
+from rxrx_lib.models.adabn import GroupBatchNorm, group_layers
 from rxrx_lib.models.network import Network, build_network
 from rxrx_lib.study.executors import WORKER_ENVIRONMENT
 from rxrx_lib.study.profiles import PROFILES
@@ -45,6 +46,8 @@ from rxrx_lib.training.sites import Sites
 
 DEMO = PROFILES["demo"]
 CLASSES, EXPERIMENTS = 27, 26
+SITES_A_PASS = 256
+"""As `predict` forwards at once."""
 CPU = Hardware(device="cpu", checkpoint_seconds=1e9)
 
 
@@ -252,6 +255,51 @@ def predicting(seconds: float) -> None:
         print(f"  {case.name:<24}{rate:14.0f} sites a second{ratio(over, under):12.3f}    2.10")
 
 
+def measuring(seconds: float) -> None:
+    """Print where the second pass's costs lie: in small groups, and in the layers."""
+    print("\nshares of a plain pass of the same sites")
+    for case in PREDICTED:
+        network = case.network().to(memory_format=torch.channels_last).eval()
+        shape = (SITES_A_PASS, 6, case.image_size, case.image_size)
+        sites = torch.randn(shape).contiguous(memory_format=torch.channels_last)
+        groups = sites.split(case.group_size)
+        inputs = layers_inputs(network, groups[0])
+        with torch.inference_mode():
+            plain, small, given, own = by_turns(
+                seconds,
+                lambda network=network, sites=sites: network(sites),
+                lambda network=network, groups=groups: [network(x) for x in groups],
+                lambda inputs=inputs, groups=groups: [normalised(inputs, False) for _ in groups],
+                lambda inputs=inputs, groups=groups: [normalised(inputs, True) for _ in groups],
+            )
+        print(f"  {case.name + ', passed in groups':<50}{ratio(small, plain):12.3f}")
+        print(f"    of it the layers, by statistics given         {ratio(given, plain):14.3f}")
+        print(f"    the layers, each measuring its statistics first {ratio(own, plain):12.3f}")
+
+
+def normalised(inputs: list[tuple[GroupBatchNorm, Tensor]], own: bool) -> None:
+    """Let each layer normalise its input, by the input's own statistics or by given ones."""
+    for layer, x in inputs:
+        by = layer.running_mean.clone(), layer.running_variance.clone()
+        F.batch_norm(x, *by, layer.weight, layer.bias, own, 1.0, layer.epsilon)
+
+
+def layers_inputs(network: nn.Module, x: Tensor) -> list[tuple[GroupBatchNorm, Tensor]]:
+    """Return each normalisation layer with what it is given when the network is given x."""
+    seen: list[tuple[GroupBatchNorm, Tensor]] = []
+
+    def keep(layer: nn.Module, given: tuple[Tensor]) -> None:
+        assert isinstance(layer, GroupBatchNorm)
+        seen.append((layer, given[0].clone()))
+
+    hooks = [layer.register_forward_pre_hook(keep) for layer in group_layers(network).values()]
+    with torch.inference_mode():
+        network(x)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
 def predicted(case: Case, way: str) -> Callable[[], None]:
     """Return a prediction of every site, which lie in memory after the first time."""
     sites, rows = Sites(case.images(), None, CPU), np.arange(case.steps * case.minibatch)
@@ -378,6 +426,7 @@ def main() -> None:
         loop(asked.seconds)
         grouped(asked.seconds)
         predicting(asked.seconds)
+        measuring(asked.seconds)
         checkpointing(asked.seconds)
     workers(rounds=max(1, int(asked.seconds / 5)))
 

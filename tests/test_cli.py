@@ -151,14 +151,19 @@ def test_a_profile_without_runs_says_so_and_what_to_do(
     )
 
 
-def test_a_book_on_the_release_is_refused_with_what_to_do(
+@pytest.mark.parametrize(("profile", "needed"), [("paper", "images"), ("controls", "controls")])
+def test_a_book_on_a_release_that_is_not_there_says_how_to_get_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    profile: str,
+    needed: str,
 ) -> None:
-    assert cli.main(["book", "--profile", "paper"]) == 2
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["book", "--profile", profile, "--workers", "0"]) == 1
     error = capsys.readouterr().err
-    assert "profile 'paper' uses the release" in error
-    assert "rxrx run" in error
-    assert "rxrx report" in error
+    assert "the RxRx1 release is not there" in error
+    assert f"rxrx download {tmp_path / 'data' / 'rxrx1'} --what {needed}" in error
 
 
 def test_the_release_cannot_be_simulated(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ def executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any,
         parameters: Mapping[str, Any],
         root: Path,
         *,
+        edit: Callable[[str], str],
         stamp: dict[str, Any],
         live: bool,
     ) -> None:
         assert live
+        assert edit("    {badge}. A caption") == "    SIMULATED. A caption"
         calls.append((str(source), str(target), dict(parameters), root))
         target.write_text(json.dumps({"cells": [], "metadata": stamp}))
 

@@ -51,6 +51,7 @@ def add_notebook_commands(commands: Commands) -> None:
 
 def _notebook(asked: argparse.Namespace) -> int:
     from rxrx_lib.study import notebooks
+    from rxrx_lib.study.book import badged
 
     source = _source(asked.name)
     target = asked.output or Path(f"{source.stem}.ipynb")
@@ -58,15 +59,22 @@ def _notebook(asked: argparse.Namespace) -> int:
         raise UsageError(f"--output is {target}; expected a name that ends in .ipynb.")
     words = dict(asked.parameters)
     parameters: dict[str, Any] = as_usage(lambda: notebooks.read_parameters(source, words))
-    if "profile" in parameters:
-        known_profile(parameters["profile"])
+    profile = known_profile(parameters.get("profile", "demo"))
     if target.exists() and not _ours(target):
         raise UsageError(
             f"{target} is there and was not written by rxrx notebook; give another name with "
             "--output."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    notebooks.execute(source, target, parameters, Path.cwd(), stamp={STAMP: source.stem}, live=True)
+    notebooks.execute(
+        source,
+        target,
+        parameters,
+        Path.cwd(),
+        edit=lambda text: badged(text, profile),
+        stamp={STAMP: source.stem},
+        live=True,
+    )
     print(target)
     return DONE
 
@@ -100,11 +108,6 @@ def _book(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.book import make_book
 
     profile = known_profile(asked.profile)
-    if profile.screen is None and profile.chapters is None:
-        raise UsageError(
-            f"profile {profile.name!r} uses the release, and the book's chapters are written for "
-            "simulated screens so far; execute its runs with rxrx run, print them with rxrx report."
-        )
     workers = usable_cores() if asked.workers is None else asked.workers
     print(make_book(Path.cwd(), profile, workers=workers))
     return DONE

@@ -135,12 +135,12 @@ def _derived_lines(asked: argparse.Namespace, specs: Sequence[RunSpec]) -> Itera
 
 
 def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
-    from rxrx_lib.study.catalogue import CATALOGUE
+    from rxrx_lib.study.catalogue import items_of
     from rxrx_lib.study.cost_plan import plan_lines
 
     profile, wanted = trained(asked.profile), {spec.id for spec in specs}
     items = {}
-    for name in asked.only or CATALOGUE:
+    for name in asked.only or items_of(profile):
         of_item = asked_specs(
             argparse.Namespace(**(vars(asked) | {"only": [name], "ids": None, "shard": None}))
         )
@@ -231,11 +231,11 @@ def _report(asked: argparse.Namespace) -> int:
 
 def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
     """Return the runs that a command's items, methods, weights and ids name."""
-    from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+    from rxrx_lib.study.catalogue import items_of, runs_for
     from rxrx_lib.study.shards import of_shard
 
     profile = trained(asked.profile)
-    specs = as_usage(lambda: runs_for(asked.only or CATALOGUE, profile, asked.methods))
+    specs = as_usage(lambda: runs_for(asked.only or items_of(profile), profile, asked.methods))
     if asked.weights is not None:
         specs = _starting_from(asked.weights, specs)
     part = getattr(asked, "shard", None)
@@ -252,9 +252,10 @@ def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
 def asked_steps(asked: argparse.Namespace, specs: Sequence[RunSpec]) -> list[Step]:
     """Return what is computed from runs for a command's items, of some of their runs."""
     from rxrx_lib.study.after_runs import steps
-    from rxrx_lib.study.catalogue import CATALOGUE
+    from rxrx_lib.study.catalogue import items_of
 
-    found = steps(asked.only or CATALOGUE, trained(asked.profile))
+    profile = trained(asked.profile)
+    found = steps(asked.only or items_of(profile), profile)
     if asked.weights is not None:
         renamed = _starting_from(asked.weights, [step.spec for step in found])
         found = [step._replace(spec=spec) for step, spec in zip(found, renamed, strict=True)]

@@ -25,6 +25,9 @@ SITES = (1, 2)
 WELLS = tuple(f"{row}{column:02d}" for row in "BCDEFGHIJKLMNO" for column in range(2, 24))
 # Treatments 0 to 1107, positive controls 1108 to 1137, EMPTY.
 CLASSES = 1139
+# Positive controls and EMPTY, by class: some wells that were to hold another siRNA are EMPTY,
+# whatever their well_type says.
+CONTROL_CLASSES = range(1108, CLASSES)
 EMPTY = "EMPTY"
 UNLABELLED = -1
 # How experiments of simulated screens begin, so that none passes for the release's.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,14 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from rxrx_lib.study import after_runs, embeddings, notebooks, status
-from rxrx_lib.study.catalogue import CATALOGUE, runs_for
+from rxrx_lib.study.catalogue import items_of, runs_for
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.notebooks import read_notebook
+from rxrx_lib.study.pages import data_badge
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import Progress, to_stderr
 from rxrx_lib.study.provenance import library_versions
 from rxrx_lib.study.require import require
+
+BADGE = "{badge}."
+"""Begins a figure's caption, which no code of its notebook can write: what it was measured on."""
 
 
 def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
@@ -50,7 +55,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     RuntimeError
         If a run failed, or the book could not be built without a warning.
     """
-    specs = runs_for(CATALOGUE, profile)
+    specs = runs_for(items_of(profile), profile)
     require(
         specs,
         data=root / "data",
@@ -60,7 +65,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         progress=Progress(),
     )
     after_runs.require_derived(
-        after_runs.steps(CATALOGUE, profile),
+        after_runs.steps(items_of(profile), profile),
         data=root / "data",
         store=root / "runs",
         workers=workers,
@@ -120,7 +125,20 @@ def execute_notebook(
     to_stderr(f"notebook: {source.stem}")
     digest = _digest(source.read_text(encoding="utf-8"), inputs)
     parameters = {"profile": profile.name, "data": "data", "runs": "runs", "device": "auto"}
-    notebooks.execute(source, target, parameters, root, stamp={"rxrx_digest": digest})
+    notebooks.execute(
+        source,
+        target,
+        parameters,
+        root,
+        edit=lambda text: badged(text, profile),
+        stamp={"rxrx_digest": digest},
+    )
+
+
+def badged(text: str, profile: Profile) -> str:
+    """Return a notebook's text with captions that say what its figures were measured on."""
+    begins = re.compile(rf"^( +){re.escape(BADGE)}", re.MULTILINE)
+    return begins.sub(rf"\g<1>{data_badge(profile)}.", text)
 
 
 def _is_current(source: Path, target: Path, inputs: Iterable[str]) -> bool:
@@ -141,8 +159,8 @@ def write_stand_in(source: Path, target: Path, profile: Profile) -> None:
         line for line in source.read_text(encoding="utf-8").splitlines() if line[:2] == "# "
     )
     text = (
-        f"{title}\n\n:::{{admonition}} Not in this book\n:class: notice\n\nThis chapter needs "
-        f"pictures or training, and this book was built without: profile `{profile.name}`. "
+        f"{title}\n\n:::{{admonition}} Not in this book\n:class: notice\n\nThis book was built "
+        f"with profile `{profile.name}` ({profile.purpose}), which has no such chapter. "
         "`make book` builds the whole one.\n:::\n"
     )
     cell = {"cell_type": "markdown", "metadata": {}, "source": text}

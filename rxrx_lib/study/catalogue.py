@@ -102,6 +102,12 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "figure9": subset_runs,
 }
 
+
+def items_of(profile: Profile) -> list[str]:
+    """Return the items of the catalogue that a profile runs."""
+    return list(CATALOGUE if profile.items is None else profile.items)
+
+
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}
 """Items that no page needs: they run where they are named, and not with all others."""
 

@@ -43,7 +43,7 @@ def weight_table(results: pd.DataFrame) -> pd.DataFrame:
     """Return the weights as words: the release's, and those of the runs that kept their counts."""
     rows = {"RxRx1": weights(RELEASE_TEST_WELLS)}
     found = _share(results)
-    if found is not None and not (results["data"] == "rxrx1").all():
+    if found is not None and (results["data"] == "simulated").all():
         rows["here, SIMULATED"] = found
     return pd.DataFrame(
         {"screen": screen, **{name: f"{100 * share[name]:.1f}" for name in share}}

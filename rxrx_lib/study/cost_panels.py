@@ -54,7 +54,7 @@ def assumptions() -> list[str]:
         f"Tensors can have {usable} of the GPU's memory. They are weights, gradients, "
         "momentum, the minibatch twice, and what one step of training holds at its peak.",
         f"The screen is the release's design, {RELEASE_DESIGN.classes:,} classes in 51 whole "
-        "experiments, a little more than the release, which lacks 77 wells.",
+        "experiments, or its control wells: a little more than the release, which lacks 77 wells.",
         "Not counted: reading and augmenting, the optimizer's step, probes and metrics after the "
         "training, waiting between GPUs, checkpoints, deterministic algorithms, a killed run's "
         "lost minute.",

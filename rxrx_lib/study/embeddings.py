@@ -25,11 +25,11 @@ from rxrx_lib.evaluation.corrections import CORRECTIONS, Correction
 from rxrx_lib.evaluation.cross_experiment import neighbour_chance, neighbour_hits
 from rxrx_lib.evaluation.probes import linear_answers, mlp_answers
 from rxrx_lib.evaluation.reference_lines import cell_type_line, majority_line, uniform_line
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import to_stderr
 from rxrx_lib.study.runs import commit_folder, file_sha256
 from rxrx_lib.study.screens import RELEASE_EXPERIMENTS
-from rxrx_lib.study.spec import identity
 
 RELEASE_FOLDER = "rxrx1"
 RECORDED_SHA256 = "e38f50b74c45682ec9ce7e6407b891c953c27217be5e39b187d289320395a192"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.screens import make_split, open_screen, prepare_screen
-from rxrx_lib.study.spec import PredictSpec, RunSpec, identity
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.training.attempts import Attempts
 from rxrx_lib.training.hardware import Hardware, prepared
 from rxrx_lib.training.peers import ALONE, PeerLost, Peers

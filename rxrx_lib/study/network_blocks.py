@@ -11,8 +11,8 @@ import pandas as pd
 
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.profiles import Profile
-from rxrx_lib.study.workload import RELEASE_DESIGN
+from rxrx_lib.study.profiles import Profile, Replicate
+from rxrx_lib.study.workload import data_design
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,7 +59,7 @@ def drawn_network(profile: Profile, method: str = "baseline") -> Drawn:
     """
     import torch
 
-    screen = RELEASE_DESIGN if profile.screen is None else profile.screen
+    screen = data_design(profile.data(Replicate(screen_seed=0, seed=0)))
     asked = METHODS[method]
     with torch.device("meta"):
         network = asked.build(

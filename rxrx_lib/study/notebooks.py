@@ -27,6 +27,7 @@ def execute(
     parameters: Mapping[str, Any],
     root: Path,
     *,
+    edit: Callable[[str], str] = str,
     stamp: Mapping[str, Any] | None = None,
     live: bool = False,
 ) -> None:
@@ -43,6 +44,8 @@ def execute(
         Values that take the place of those in its cell ``parameters``.
     root
         The folder to execute it in, which relative paths among the parameters start from.
+    edit
+        Takes the notebook's text and returns what is to be executed.
     stamp
         Is added to the metadata of ``target``.
     live
@@ -57,7 +60,7 @@ def execute(
     """
     import jupytext
 
-    notebook = _opened(source)
+    notebook = _opened(source, edit)
     _require_known(source, parameters, _defaults(notebook))
     target.unlink(missing_ok=True)
     attempt = target.with_name(f".{source.stem}-{uuid.uuid4().hex}.ipynb")
@@ -113,11 +116,11 @@ def read_notebook(path: Path) -> dict[str, Any]:
     return notebook
 
 
-def _opened(source: Path) -> Any:
+def _opened(source: Path, edit: Callable[[str], str] = str) -> Any:
     """Return a text notebook as papermill takes it."""
     import jupytext
 
-    return jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
+    return jupytext.reads(edit(source.read_text(encoding="utf-8")), fmt="md:myst")
 
 
 def _defaults(notebook: Any) -> dict[str, str]:

@@ -98,14 +98,35 @@ def _distinct(words: pd.Series[str]) -> str:
 
 def data_badge(profile: Profile) -> str:
     """Return the word that everything measured under a profile is marked with."""
-    return "RxRx1" if profile.screen is None else "SIMULATED"
+    if profile.screen is not None:
+        return "SIMULATED"
+    return "RxRx1 CONTROLS" if profile.controls_downsample else "RxRx1"
+
+
+def measured_on(profile: Profile) -> Shown:
+    """Say what the numbers below were measured on, and what they may be compared in."""
+    if profile.screen is None:
+        line = f"What follows was measured by this code on the {screen_description(profile)}."
+        if profile.controls_downsample:
+            line += (
+                " That is another task than the paper's, with fewer classes, smaller pictures and "
+                "a smaller network: only the *direction* of a contrast can be compared."
+            )
+    else:
+        line = (
+            "What follows was measured on simulated screens. They are written in the release's "
+            "own format and take the same path through the code, but they have fewer classes, "
+            "smaller pictures and a smaller network. Only the *direction* of a contrast can be "
+            "compared with the paper's, never a number."
+        )
+    return Shown(f"{line}\n", f"<p>{html.escape(line)}</p>")
 
 
 def screen_description(profile: Profile) -> str:
     """Say which screens a profile uses: experiments, classes, chance, picture size."""
     screen = profile.screen
     if screen is None:
-        return "RxRx1 release, 51 experiments, 1,139 classes, 512 × 512 pixels"
+        return _release_description(profile)
     experiments = sum(train + test for _, train, test in screen.experiments)
     seeds = sorted({replicate.screen_seed for replicate in profile.replicates})
     screens = "screen" if len(seeds) == 1 else "screens"
@@ -113,6 +134,16 @@ def screen_description(profile: Profile) -> str:
         f"simulated {screens} {', '.join(map(str, seeds))} of {experiments} experiments, "
         f"{screen.classes} classes (1/K = {100 / screen.classes:.1f} %), "
         f"{screen.image_size} × {screen.image_size} pixels of {screen.pixel_size:g} release pixels"
+    )
+
+
+def _release_description(profile: Profile) -> str:
+    side = profile.controls_downsample
+    if not side:
+        return "RxRx1 release, 51 experiments, 1,139 classes, 512 × 512 pixels"
+    return (
+        "positive controls and EMPTY of the RxRx1 release's 51 experiments, 31 classes (1/K = "
+        f"3.2 %), {512 // side} × {512 // side} pixels of {side} release pixels"
     )
 
 

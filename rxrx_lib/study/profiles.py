@@ -38,6 +38,8 @@ class Profile:
     """One sentence on what its numbers are good for, printed on every page."""
     screen: ScreenSpec | None
     """The simulated screen, its seed apart; None for the release."""
+    controls_downsample: int = 0
+    """0 for the whole release; else its control wells alone, a pixel for so many a side."""
     replicates: tuple[Replicate, ...]
     """None where nothing is trained; network and recipe are then without effect."""
     network: NetworkSpec
@@ -54,6 +56,8 @@ class Profile:
     """The same of the channel subsets, each of 63 runs."""
     subset_epochs: int = 0
     """Epochs of the channel subsets' runs; 0 for the recipe's."""
+    items: tuple[str, ...] | None = None
+    """What of the catalogue it runs; None for all."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -65,9 +69,16 @@ class Profile:
                     f"{', '.join(changes)}: profile {self.name!r} uses the release, "
                     "which cannot be simulated otherwise; choose a simulated profile."
                 )
-            return DataSpec(name="rxrx1", simulator_version=0)
+            return self._release()
         screen = dataclasses.replace(self.screen, seed=replicate.screen_seed, **changes)
         return DataSpec(name="simulated", screen=screen)
+
+    def _release(self) -> DataSpec:
+        if not self.controls_downsample:
+            return DataSpec(name="rxrx1", simulator_version=0)
+        return DataSpec(
+            name="rxrx1_controls", simulator_version=0, downsample=self.controls_downsample
+        )
 
     def with_curve_replicates(self) -> Profile:
         """Return the same size with no more replicates than a curve or an ablation has."""
@@ -154,6 +165,25 @@ PROFILES = {
             recipe=Recipe(precision="bf16"),
             evaluate_every=10,
             curve_replicates=3,
+        ),
+        Profile(
+            name="controls",
+            purpose="the 30 positive controls and EMPTY of RxRx1, a task of its own; for one GPU",
+            screen=None,
+            controls_downsample=4,
+            replicates=tuple(Replicate(screen_seed=0, seed=i) for i in range(3)),
+            network=NetworkSpec(backbone="densenet121", embedding=128),
+            recipe=Recipe(
+                epochs=30,
+                warmup_epochs=3,
+                groups=4,
+                group_size=32,
+                learning_rate=2e-4 * 4 * 32,  # by the paper's rule
+                precision="bf16",
+            ),
+            evaluate_every=5,
+            items=("table1", "figure7", "table3", "figure6", "figure10"),
+            chapters=("table1", "figure6", "figure7", "table3", "figure10", "claims"),
         ),
         Profile(
             name="embeddings",

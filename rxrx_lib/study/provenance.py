@@ -12,7 +12,8 @@ from typing import Any
 
 import rxrx_lib
 from rxrx_lib.data import metadata
-from rxrx_lib.study.spec import DataSpec, identity
+from rxrx_lib.study.identity import identity
+from rxrx_lib.study.spec import DataSpec
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "blosc2")
 

@@ -34,7 +34,8 @@ from pathlib import Path
 from typing import Any
 
 from rxrx_lib.data.atomic import write_text
-from rxrx_lib.study.spec import PredictSpec, RunSpec, canonical, identity
+from rxrx_lib.study.identity import canonical, identity
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.training import checkpoint
 
 OLD_ATTEMPT = 24 * 3600.0

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rxrx_lib.data import metadata, simulator
+from rxrx_lib.data.controls import pack_controls
 from rxrx_lib.data.images import CHANNELS, Images, open_images, pack
 from rxrx_lib.data.normalization import Statistics
 from rxrx_lib.data.packed_store import MANIFEST, is_packed, open_packed
@@ -23,9 +24,11 @@ from rxrx_lib.data.splits import (
     wilds,
 )
 from rxrx_lib.data.vocabulary import SIMULATED_PREFIX
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.runs import commit_folder
-from rxrx_lib.study.spec import DataSpec, SplitSpec, identity
+from rxrx_lib.study.spec import DataSpec, SplitSpec
 
+RELEASE = "rxrx1"
 RELEASE_EXPERIMENTS = tuple(
     f"{cell_type}-{number:02d}"
     for cell_type, count in (("HUVEC", 24), ("RPE", 11), ("HEPG2", 11), ("U2OS", 5))
@@ -51,11 +54,11 @@ class Screen(NamedTuple):
 
 def screen_folder(data: DataSpec, folder: Path) -> Path:
     """Return where a screen lies in the folder of screens."""
-    return folder / (data.name if data.screen is None else f"simulated-{identity(data)}")
+    return folder / (data.name if data.name == RELEASE else f"{data.name}-{identity(data)}")
 
 
 def prepare_screen(data: DataSpec, folder: Path) -> Path:
-    """Make sure that the screen is there, simulated and packed.
+    """Make sure that the screen is there, simulated or taken out of the release, and packed.
 
     Raises
     ------
@@ -68,27 +71,34 @@ def prepare_screen(data: DataSpec, folder: Path) -> Path:
         If the packed store is out of date or damaged.
     """
     root = screen_folder(data, folder)
-    if data.screen is None:
-        if not root.is_dir():
-            raise FileNotFoundError(
-                f"{root}: the RxRx1 release is not there; download it (rxrx download {root} --what "
-                "images), or choose a simulated profile."
-            )
-        _require_release(root)
+    if data.name == RELEASE:
+        _require_release(root, what="images")
     elif not root.is_dir():
-        screen = data.screen
-
-        def write(attempt: Path) -> None:
-            simulator.simulate(screen, attempt)
-            pack(attempt)
-
-        commit_folder(root, write)
+        _make(data, folder, root)
+    elif data.screen is None:
+        _require_of_release(root)
     if is_packed(root):
-        _require_whole_pictures(root)
+        _require_whole_pictures(root, data.downsample)
     return root
 
 
-def _require_whole_pictures(root: Path) -> None:
+def _make(data: DataSpec, folder: Path, root: Path) -> None:
+    """Simulate a screen, or take it out of the release."""
+    screen = data.screen
+    if screen is None:
+        release = folder / RELEASE
+        _require_release(release, what="controls")
+        commit_folder(root, lambda to: pack_controls(release, to, downsample=data.downsample))
+        return
+
+    def write(attempt: Path) -> None:
+        simulator.simulate(screen, attempt)
+        pack(attempt)
+
+    commit_folder(root, write)
+
+
+def _require_whole_pictures(root: Path, expected: int) -> None:
     """Refuse pictures that a run would report as the screen's own and are less."""
     store = open_packed(root)
     source = json.loads((root / MANIFEST).read_text(encoding="utf-8"))["source"]
@@ -96,16 +106,28 @@ def _require_whole_pictures(root: Path) -> None:
         store.reduction.downsample,
         sorted({*source["channels"]} - {*store.channels}),
     )
-    if downsample > 1 or lacking:
+    if downsample != expected or lacking:
         fewer = f"lacks the channels {', '.join(map(str, lacking))}"
         what = fewer if lacking else f"has one pixel for {downsample} × {downsample}"
+        size = "full size" if expected == 1 else f"one pixel for {expected} × {expected}"
         raise ValueError(
             f"{root / MANIFEST} {what}, so its pictures are not {root.name}'s; expected all its "
-            "channels at full size: pack the screen again without --downsample and --channels."
+            f"channels at {size}: pack the screen again without --downsample and --channels, or "
+            "remove the folder where the study made it."
         )
 
 
-def _require_release(root: Path) -> None:
+def _require_release(root: Path, *, what: str) -> None:
+    """Refuse a folder without the release, of which ``what`` is needed."""
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"{root}: the RxRx1 release is not there; download it (rxrx download {root} --what "
+            f"{what}), or choose a simulated profile."
+        )
+    _require_of_release(root)
+
+
+def _require_of_release(root: Path) -> None:
     """Refuse what would be reported as RxRx1 and is not."""
     found = set(metadata.load(root)["experiment"])
     instead = "put the RxRx1 release there, or choose a simulated profile."

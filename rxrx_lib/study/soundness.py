@@ -18,9 +18,10 @@ from rxrx_lib.evaluation.predictions import COLUMNS, SCALARS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
 from rxrx_lib.study.derived import DERIVED_LIMIT, DERIVED_NAME, read_derived
+from rxrx_lib.study.identity import ID_DIGITS, identity_of
 from rxrx_lib.study.kept import NotKept, arrays_of
 from rxrx_lib.study.reduction import SITES_FILE
-from rxrx_lib.study.spec import ID_DIGITS, PredictSpec, identity_of
+from rxrx_lib.study.spec import PredictSpec
 
 KEPT_OF_RESULT = ("metrics.json", "history.csv", "provenance.json")
 TOLD_BY_PROVENANCE = ("code", "hardware", "ended", "seconds", "sha256", "data")

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import math
 import re
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.normalization import NORMALIZATIONS
@@ -19,10 +11,11 @@ from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
 from rxrx_lib.models.architectures import SIBLINGS, check_backbone, check_picture_size
 from rxrx_lib.models.methods import METHODS
+from rxrx_lib.study.identity import identity
 from rxrx_lib.training.pools import require_known
 from rxrx_lib.training.recipe import Recipe
 
-ID_DIGITS = 16
+DATA = ("simulated", "rxrx1", "rxrx1_controls")
 LABELS = ("true", "shuffled")
 
 
@@ -31,20 +24,28 @@ class DataSpec:
     """Which screen: its content, not where it lies."""
 
     name: str
-    """``simulated``, or ``rxrx1`` for the release."""
+    """``simulated``; ``rxrx1`` for the release; ``rxrx1_controls`` for its control wells alone."""
     screen: ScreenSpec | None = None
     """How the screen is simulated; None for the release."""
     simulator_version: int = SIMULATOR_VERSION
     """Goes up whenever the same ScreenSpec gives other pixels; 0 for the release."""
+    downsample: int = field(default=1, metadata={"absent": 1})
+    """Side of the square blocks of pixels of ``rxrx1_controls`` that become one pixel."""
 
     def __post_init__(self) -> None:
-        """Check that name and screen agree."""
-        if self.name not in ("simulated", "rxrx1"):
-            raise ValueError(f"name is {self.name!r}; choose simulated or rxrx1.")
+        """Check that the fields agree with the name."""
+        if self.name not in DATA:
+            raise ValueError(f"name is {self.name!r}; choose one of {', '.join(DATA)}.")
         if (self.name == "simulated") != (self.screen is not None):
             raise ValueError(
                 f"screen is {self.screen} for name {self.name!r}; "
-                "give a ScreenSpec for simulated and None for rxrx1."
+                "give a ScreenSpec for simulated and None for RxRx1."
+            )
+        allowed = (1, 2, 4, 8, 16) if self.name == "rxrx1_controls" else (1,)
+        if self.downsample not in allowed:
+            raise ValueError(
+                f"downsample is {self.downsample!r} for name {self.name!r}; "
+                f"expected {' or '.join(map(str, allowed))}."
             )
 
 
@@ -228,59 +229,3 @@ def require_channels(name: str, channels: tuple[int, ...], *, least: int) -> Non
             f"{name} is {channels!r}; give {few} of {', '.join(map(str, CHANNELS))} as a tuple, "
             "each once, rising."
         )
-
-
-def identity(settings: Any) -> str:
-    """Return the first 16 hex digits of the SHA-256 of the settings' canonical JSON."""
-    return identity_of(canonical(settings))
-
-
-def identity_of(stored: Mapping[str, Any]) -> str:
-    """Return the identity of settings that are plain JSON values already, as in spec.json."""
-    text = json.dumps(stored, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:ID_DIGITS]
-
-
-def canonical(settings: Any) -> dict[str, Any]:
-    """Return a settings dataclass as plain JSON values, the same for equal settings.
-
-    All fields are in it, so that a changed default makes a new identity. A field that was added
-    later carries ``metadata={"absent": value}``, the value that older runs had, and is left out
-    where it has this value: old identities stay valid.
-
-    Raises
-    ------
-    TypeError
-        If a value is not of its field's declared type.
-    ValueError
-        If a number is not finite.
-    """
-    hints = typing.get_type_hints(type(settings))
-    values = {}
-    for each in dataclasses.fields(settings):
-        value = getattr(settings, each.name)
-        if "absent" not in each.metadata or value != each.metadata["absent"]:
-            values[each.name] = _plain(value, hints[each.name], each.name)
-    return values
-
-
-def _plain(value: Any, declared: Any, name: str) -> Any:
-    """Return one value as JSON has it, by its declared type: 1 and 1.0 are one float."""
-    if isinstance(declared, types.UnionType):
-        if value is None:
-            return None
-        declared = next(kind for kind in declared.__args__ if kind is not types.NoneType)
-    if dataclasses.is_dataclass(value):
-        return canonical(value)
-    if typing.get_origin(declared) is tuple:
-        kinds = typing.get_args(declared)
-        if len(kinds) == 2 and kinds[1] is Ellipsis:
-            kinds = (kinds[0],) * len(value)
-        return [_plain(v, kind, name) for v, kind in zip(value, kinds, strict=True)]
-    if declared is float and type(value) in (int, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{name} is {value}; give a finite number.")
-        return float(value) + 0.0  # -0.0 becomes 0.0
-    if type(value) is not declared:
-        raise TypeError(f"{name} is {value!r}; give a value of type {declared}.")
-    return value

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rxrx_lib.study import runs
 from rxrx_lib.study.ledger import remeasured
+from rxrx_lib.study.pages import screen_description
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import duration
 from rxrx_lib.study.provenance import code_version, hardware, library_versions
@@ -99,7 +100,7 @@ def _data(profile: Profile) -> str:
     if profile.chapters is not None:
         return "what the line at the top of each chapter names; no picture is in this book."
     if profile.screen is None:
-        return "the RxRx1 release."
+        return f"the {screen_description(profile)}."
     seeds = ", ".join(str(replicate.screen_seed) for replicate in profile.replicates)
     screen = profile.screen
     return (

@@ -16,7 +16,7 @@ from rxrx_lib.data.simulator.layout import layout
 from rxrx_lib.data.splits import Split
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.screens import make_split
-from rxrx_lib.study.spec import RunSpec, SplitSpec
+from rxrx_lib.study.spec import DataSpec, RunSpec, SplitSpec
 from rxrx_lib.training.pools import pools
 from rxrx_lib.training.recipe import Recipe
 
@@ -28,6 +28,10 @@ RELEASE_DESIGN = ScreenSpec(
     positive_controls=30,
 )
 """The release's design without the 77 wells that it lacks, an eighth of a percent of the sites."""
+
+
+CONTROLS_DESIGN = dataclasses.replace(RELEASE_DESIGN, treatments_per_plate=0)
+"""Its control wells alone."""
 
 
 class Workload(NamedTuple):
@@ -49,8 +53,19 @@ class Workload(NamedTuple):
 
 
 def design(spec: RunSpec) -> ScreenSpec:
-    """Return the screen's design: the simulated one's own, or the release's."""
-    return RELEASE_DESIGN if spec.data.screen is None else spec.data.screen
+    """Return the screen's design: the simulated one's own, or that of the release or a part."""
+    return data_design(spec.data)
+
+
+def data_design(data: DataSpec) -> ScreenSpec:
+    """Return the design of a screen: experiments, plates, classes, and the pictures' size."""
+    if data.screen is not None:
+        return data.screen
+    if data.name == "rxrx1":
+        return RELEASE_DESIGN
+    side = data.downsample
+    size, pixel = CONTROLS_DESIGN.image_size // side, CONTROLS_DESIGN.pixel_size * side
+    return dataclasses.replace(CONTROLS_DESIGN, image_size=size, pixel_size=pixel)
 
 
 def workload(spec: RunSpec, evaluate_every: int) -> Workload:

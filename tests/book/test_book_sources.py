@@ -252,3 +252,16 @@ def test_a_table_ends_its_cell_since_only_the_last_value_is_shown(notebook: Path
         statements = ast.parse(cell.source).body if cell.cell_type == "code" else []
         unseen = [ast.unparse(each) for each in statements[:-1] if isinstance(each, ast.Expr)]
         assert not [text for text in unseen if text.startswith("pages.table(")]
+
+
+ALWAYS_SIMULATED = {"simulator", "negative_controls"}
+"""Pages that the release has no part in, or whose figure needs effects switched off."""
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_page_that_the_release_can_fill_is_written_as_simulated(notebook: Path) -> None:
+    said = re.findall(
+        r"caption[:=] ?(?:>-)?\s*f?\"?(SIMULATED|\S*simulated screens)", notebook.read_text()
+    )
+    headings = re.findall(r"^#+ .*simulated screens?$", notebook.read_text(), re.M)
+    assert notebook.stem in ALWAYS_SIMULATED or not said + headings

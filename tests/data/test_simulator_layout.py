@@ -127,7 +127,7 @@ def test_layouts_differ_between_experiments_and_plates() -> None:
         ("experiments", (("RPE", 1, 0), ("RPE", 0, 1))),
         ("experiments", [("RPE", 1, 0)]),
         ("treatments_per_plate", 278),
-        ("treatments_per_plate", 0),
+        ("treatments_per_plate", -1),
         ("positive_controls", 31),
         ("sites", 3),
         ("wells_set", -1),

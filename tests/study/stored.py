@@ -11,7 +11,8 @@ import numpy as np
 from rxrx_lib.evaluation.answers import answered
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs
-from rxrx_lib.study.spec import PredictSpec, RunSpec, identity
+from rxrx_lib.study.identity import identity
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.training.progress import EpochRecord
 
 MADE_BY = {

@@ -42,7 +42,7 @@ def test_a_book_of_some_chapters_executes_them_and_says_of_the_others_why_they_a
     assert json.loads(chapter(root, "embeddings.ipynb"))["by"] == "embeddings"
     (cell,) = json.loads(chapter(root, "screen.ipynb"))["cells"]
     assert cell["source"].startswith("# The screen\n\n:::{admonition} Not in this book\n")
-    assert "needs pictures or training" in cell["source"]
+    assert f"profile `{PROFILE.name}`" in cell["source"]
     assert "rxrx download" in capsys.readouterr().err
 
 
@@ -60,3 +60,13 @@ def test_a_stand_in_is_made_anew_into_the_chapter_by_a_profile_that_has_it(root:
     book.write_stand_in(root / "notebooks" / "screen.md", target, PROFILE)
     assert "rxrx_digest" not in notebooks.read_notebook(target)["metadata"]
     assert notebooks.first_error(notebooks.read_notebook(target)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "badge"), [("demo", "SIMULATED"), ("paper", "RxRx1"), ("controls", "RxRx1 CONTROLS")]
+)
+def test_captions_say_what_their_figures_were_measured_on(name: str, badge: str) -> None:
+    text = (
+        "    caption: >-\n      {badge}. Every replicate.\n\n    f'{badge}. Code is left alone'\n"
+    )
+    assert book.badged(text, PROFILES[name]) == text.replace("      {badge}.", f"      {badge}.")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import rxrx_lib
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.provenance import code_version, provenance, this_attempt
 from rxrx_lib.study.screens import prepare_screen
-from rxrx_lib.study.spec import identity
 from tests.study.tiny import RELEASE
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from rxrx_lib.study import runs
-from rxrx_lib.study.spec import PredictSpec, canonical, identity
+from rxrx_lib.study.identity import canonical, identity
+from rxrx_lib.study.spec import PredictSpec
 from tests.study.tiny import run_spec
 
 SPEC = run_spec()

@@ -36,6 +36,7 @@ SCREEN = ScreenSpec(
     sites=1,
 )
 SIMULATED = DataSpec(name="simulated", screen=SCREEN)
+CONTROLS = DataSpec(name="rxrx1_controls", simulator_version=0, downsample=4)
 
 
 def test_a_simulated_screen_is_made_once_whole_and_packed(tmp_path: Path) -> None:
@@ -87,6 +88,22 @@ def test_pictures_of_three_channels_in_the_releases_place_are_refused(
 def test_a_release_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"rxrx1 --what images"):
         prepare_screen(RELEASE, tmp_path)
+
+
+def test_the_control_wells_are_taken_out_of_the_release_once(tmp_path: Path) -> None:
+    write_screen(tmp_path / "rxrx1", EXPERIMENTS, plates=1)
+    screen = open_screen(CONTROLS, tmp_path)
+    assert screen.classes == 31  # EMPTY is the last class
+    assert (screen.images.sites, screen.images.image_size) == (51 * 2 * 2, 4)
+    (tmp_path / "rxrx1").rename(tmp_path / "elsewhere")
+    assert open_screen(CONTROLS, tmp_path).table.equals(screen.table)
+
+
+def test_control_wells_of_a_simulated_screen_are_not_the_releases(tmp_path: Path) -> None:
+    root = place_of_the_release(tmp_path, EXPERIMENTS)
+    (root / "truth.json").write_text("{}")
+    with pytest.raises(ValueError, match="so it is a simulated screen"):
+        open_screen(CONTROLS, tmp_path)
 
 
 def test_all_51_experiments_of_the_release_are_known() -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from rxrx_lib.study import runs
 from rxrx_lib.study.derived import write_derived
+from rxrx_lib.study.identity import identity_of
 from rxrx_lib.study.results import gather, gather_predictions
 from rxrx_lib.study.soundness import LeftOut, prediction_fault, run_fault, store_faults
-from rxrx_lib.study.spec import PredictSpec, identity_of
+from rxrx_lib.study.spec import PredictSpec
 from tests.study.stored import finish, finish_with_predictions, made_up_predictions, predict
 from tests.study.tiny import BY_SITE, run_spec
 

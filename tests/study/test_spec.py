@@ -15,14 +15,13 @@ import pytest
 
 from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.study.execute import Runtime
+from rxrx_lib.study.identity import canonical, identity
 from rxrx_lib.study.spec import (
     DataSpec,
     NetworkSpec,
     PredictSpec,
     RunSpec,
     SplitSpec,
-    canonical,
-    identity,
 )
 from rxrx_lib.training.recipe import Recipe
 from tests.study.tiny import BY_SITE, RELEASE, SEPARATED, run_spec
@@ -209,7 +208,7 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DataSpec(name="wilds"), "name is 'wilds'; choose simulated or rxrx1"),
+        (lambda: DataSpec(name="wilds"), "name is 'wilds'; choose one of simulated, rxrx1"),
         (lambda: DataSpec(name="simulated"), "screen is None for name 'simulated'"),
         (lambda: DataSpec(name="rxrx1", screen=ScreenSpec()), "screen is ScreenSpec"),
         (
@@ -268,6 +267,14 @@ def test_ways_of_predicting_have_identities_of_their_own() -> None:
         (lambda: NetworkSpec(embedding="8"), "embedding is '8'; give a whole number >= 1"),
         (lambda: NetworkSpec(embedding=True), "embedding is True; give a whole number >= 1"),
         (lambda: NetworkSpec(head_layers=-1), "head_layers is -1; give a whole number >= 0"),
+        (
+            lambda: DataSpec(name="rxrx1", downsample=2),
+            "downsample is 2 for name 'rxrx1'; expected 1",
+        ),
+        (
+            lambda: DataSpec(name="rxrx1_controls", downsample=3),
+            "downsample is 3 for name 'rxrx1_controls'; expected 1 or 2 or 4",
+        ),
         (lambda: NetworkSpec(head_width=1.5), "head_width is 1.5; give a whole number >= 0"),
         (
             lambda: NetworkSpec(head_layers=0, head_width=8),

@@ -23,6 +23,7 @@ from rxrx_lib.data.download.remote_zip import TOP, ArchiveError, Member, list_me
 from rxrx_lib.data.download.selection import Selection, SelectionError, select
 from rxrx_lib.data.download.transfer import DownloadError, DownloadPlan, download
 from rxrx_lib.data.download.unpacking import is_unpacked, spans
+from rxrx_lib.data.vocabulary import CONTROL_CLASSES
 
 BASE_URL = "https://storage.googleapis.com/rxrx/rxrx1"
 ARCHIVES = {
@@ -33,8 +34,6 @@ ARCHIVES = {
 }
 WHAT = tuple(ARCHIVES)
 TABLES = {"metadata": metadata.FILE_NAME, "embeddings": "embeddings.csv"}
-# By class: some wells that were to hold another siRNA are EMPTY, whatever their well_type says.
-CONTROLS = range(1108, metadata.CLASSES)
 # Files that a thread checks before it takes the next; a task for each would cost memory.
 CHECKED_AT_ONCE = 500
 Write = Callable[[str], None]
@@ -54,8 +53,8 @@ def plan_download(
     Parameters
     ----------
     what : {"metadata", "embeddings", "images", "controls"}
-        Controls are the images of all wells of the classes `CONTROLS`: the 30 positive controls
-        and EMPTY.
+        Controls are the images of all wells of the classes `CONTROL_CLASSES`: the 30 positive
+        controls and EMPTY.
     root : path
         Folder of the screen: `metadata.csv`, `embeddings.csv`, `images/`.
     base_url : str
@@ -87,7 +86,7 @@ def plan_download(
     if table is None or what in TABLES:
         wanted, expected = _only(TABLES[what]), 1
     else:
-        controls = table["sirna_id"].isin(CONTROLS)
+        controls = table["sirna_id"].isin(CONTROL_CLASSES)
         wanted, expected = select(selection, table[controls] if what == "controls" else table)
     url = f"{base_url.rstrip('/')}/{ARCHIVES[what]}"
     with requests.Session() as session:

@@ -74,7 +74,7 @@ class ScreenSpec:
     experiments : tuple of (cell type, training experiments, test experiments)
         Each cell type at most once.
     treatments_per_plate : int
-        Treatments of one plate, 1 to 277; a screen has four times as many.
+        Treatments of one plate, 0 to 277; a screen has four times as many.
     positive_controls : int
         Positive controls on every plate, 0 to 30.
     sites : int
@@ -111,7 +111,7 @@ class ScreenSpec:
         _require_count("seed", self.seed, 0, 2**63 - 1)
         _require_count("image_size", self.image_size, SMALLEST_IMAGE, 4096)
         _require_count(
-            "treatments_per_plate", self.treatments_per_plate, 1, MOST_TREATMENTS_PER_PLATE
+            "treatments_per_plate", self.treatments_per_plate, 0, MOST_TREATMENTS_PER_PLATE
         )
         _require_count("positive_controls", self.positive_controls, 0, MOST_POSITIVE_CONTROLS)
         _require_count("sites", self.sites, 1, 2)
