@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 TINY = "--image-size 16 --sites 8 --seconds 0.01 --profiles smoke --grow 1000 --small 4"
 
@@ -34,3 +36,12 @@ def test_the_benchmark_of_similarities_counts_pairs_and_compares_with_scipy() ->
     assert done.returncode == 0, done.stderr
     for topic in ("HUVEC alone", "all cell types", "peak MB", "same_within / different_within"):
         assert topic in done.stdout
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="it copies the files that git knows")
+def test_the_benchmark_of_notebooks_executes_them_alone_and_together() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "notebooks_alone.py"), "--only", "figure5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" s, 0 runs in the store") == 2
+    assert "every notebook says alone what it says on one store" in done.stdout

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rxrx_lib.cli.arguments import FAULT, INTERRUPTED, USAGE, UsageError
 from rxrx_lib.cli.choosing import add_choose_command
+from rxrx_lib.cli.notebooks import add_notebook_commands
 from rxrx_lib.cli.predictions import add_predict_command
 from rxrx_lib.cli.screens import add_screen_commands
 from rxrx_lib.cli.stores import add_store_commands
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add_screen_commands(commands)
     add_study_commands(commands)
+    add_notebook_commands(commands)
     add_predict_command(commands)
     add_choose_command(commands)
     add_store_commands(commands)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 NOTHING_WRITTEN = "Nothing half-written is left."
+GOES_ON = (
+    "What is done is kept, and what was in training goes on from its last checkpoint: give the "
+    "same command again."
+)
 T = TypeVar("T")
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 

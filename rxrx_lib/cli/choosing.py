@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rxrx_lib.cli.arguments import (
     DONE,
+    GOES_ON,
     Commands,
     add_command,
     add_hardware,
@@ -17,7 +18,7 @@ from rxrx_lib.cli.arguments import (
     count,
     scheduler_as_usage,
 )
-from rxrx_lib.cli.studies import GOES_ON, trained
+from rxrx_lib.cli.studies import trained
 
 
 def add_choose_command(commands: Commands) -> None:

@@ -1,16 +1,20 @@
-"""Commands on a study: plan, run, report, book."""
+"""Commands on a study: plan, run, report."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rxrx_lib.cli.arguments import (
     DONE,
     FAULT,
+    GOES_ON,
     Commands,
     UsageError,
     add_command,
@@ -29,15 +33,12 @@ from rxrx_lib.cli.arguments import (
 from rxrx_lib.training.peers import started_by_torchrun
 
 if TYPE_CHECKING:
+    from rxrx_lib.study.after_runs import Step
     from rxrx_lib.study.gpus import Gpu
     from rxrx_lib.study.profiles import Profile
     from rxrx_lib.study.spec import RunSpec
 
 FORMATS = ("md", "csv", "json")
-GOES_ON = (
-    "What is done is kept, and what was in training goes on from its last checkpoint: give the "
-    "same command again."
-)
 
 
 def add_study_commands(commands: Commands) -> None:
@@ -71,15 +72,6 @@ def add_study_commands(commands: Commands) -> None:
         help="processes here; 0: in this one; default: cores, 0 on a GPU",
     )
 
-    _add_report(commands)
-
-    book = add_command(commands, "book", _book, "run the study and the notebooks, build the book")
-    book.set_defaults(stopped=GOES_ON)
-    add_profile(book)
-    book.add_argument("--workers", type=count, metavar="N", help="processes; default: cores")
-
-
-def _add_report(commands: Commands) -> None:
     report = add_command(commands, "report", _report, "print every number beside the paper's")
     add_profile(report)
     report.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
@@ -115,6 +107,8 @@ def _plan(asked: argparse.Namespace) -> int:
         print(f"{spec.id}  {state:<9}  {spec}{why}")
     counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
     print(f"{len(specs)} runs ({counts})")
+    for line in _derived_lines(asked, specs):
+        print(line)
     if asked.cost and specs:
         _print_cost(asked, specs, on)
     return DONE
@@ -130,6 +124,14 @@ def _state(store: Path, spec: RunSpec) -> tuple[str, str]:
     if fault is not None:
         return "unsound", f": {fault}"
     return run.state, f": {failure(run)}" if run.state == "failed" else ""
+
+
+def _derived_lines(asked: argparse.Namespace, specs: Sequence[RunSpec]) -> Iterator[str]:
+    """Say what is computed from the runs when they are done, and what of it the store has."""
+    for words, some in groupby(asked_steps(asked, specs), lambda step: step.derivation.words):
+        states = Counter(step.state(asked.runs) for step in some)
+        counts = ", ".join(f"{state}: {n}" for state, n in sorted(states.items()))
+        yield f"{words} of {states.total()} of these runs ({counts})"
 
 
 def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None) -> None:
@@ -149,6 +151,7 @@ def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None)
 
 @scheduler_as_usage()
 def _run(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.after_runs import require_derived
     from rxrx_lib.study.require import require
     from rxrx_lib.training.hardware import resolve_device
 
@@ -166,25 +169,25 @@ def _run(asked: argparse.Namespace) -> int:
     if started_by_torchrun():
         return _run_together(asked, specs, every)
     with faults_told_below():
-        done = require(
-            specs,
-            data=asked.data,
-            store=asked.runs,
-            device=asked.device,
-            hardware=asked_hardware(asked),
-            evaluate_every=every,
-            workers=asked_workers(asked, device),
-            scheduler=asked.scheduler,
-            weights=asked.weights,
-        )
+        where: dict[str, Any] = {
+            "data": asked.data,
+            "store": asked.runs,
+            "device": asked.device,
+            "hardware": asked_hardware(asked),
+            "workers": asked_workers(asked, device),
+            "scheduler": asked.scheduler,
+        }
+        done = require(specs, **where, evaluate_every=every, weights=asked.weights)
+        lacking = require_derived(asked_steps(asked, specs), **where)
     print(f"{len(done)} runs done in {asked.runs}")
     states = [_state(asked.runs, spec) for spec in specs]
     faults = [why.removeprefix(": ") for state, why in states if state == "unsound"]
     tell_left_out(faults)
-    return FAULT if faults else DONE
+    return FAULT if faults or lacking else DONE
 
 
 def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_every: int) -> int:
+    from rxrx_lib.study.after_runs import require_derived
     from rxrx_lib.study.execute import Runtime
     from rxrx_lib.study.progress import Progress
     from rxrx_lib.study.together import run_together
@@ -202,7 +205,16 @@ def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_ever
         weights=asked.weights,
     )
     run_together(specs, runtime, Progress())
-    return DONE
+    if os.environ["RANK"] != "0":
+        return DONE
+    lacking = require_derived(
+        asked_steps(asked, specs),
+        data=asked.data,
+        store=asked.runs,
+        device=asked.device,
+        hardware=runtime.hardware,
+    )
+    return FAULT if lacking else DONE
 
 
 def _report(asked: argparse.Namespace) -> int:
@@ -215,16 +227,6 @@ def _report(asked: argparse.Namespace) -> int:
     faults = store_faults(asked.runs)
     tell_left_out(faults)
     return FAULT if faults and asked.strict else DONE
-
-
-def _book(asked: argparse.Namespace) -> int:
-    from rxrx_lib.data.in_order import usable_cores
-    from rxrx_lib.study.book import make_book
-
-    profile = known_profile(asked.profile)
-    workers = usable_cores() if asked.workers is None else asked.workers
-    print(make_book(Path.cwd(), profile, workers=workers))
-    return DONE
 
 
 def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
@@ -245,6 +247,20 @@ def asked_specs(asked: argparse.Namespace) -> list[RunSpec]:
             raise UsageError(f"--ids has {each}, which is none of the study's runs; see rxrx plan.")
     specs = [known[each] for each in asked.ids]
     return specs if part is None else of_shard(specs, part)
+
+
+def asked_steps(asked: argparse.Namespace, specs: Sequence[RunSpec]) -> list[Step]:
+    """Return what is computed from runs for a command's items, of some of their runs."""
+    from rxrx_lib.study.after_runs import steps
+    from rxrx_lib.study.catalogue import items_of
+
+    profile = trained(asked.profile)
+    found = steps(asked.only or items_of(profile), profile)
+    if asked.weights is not None:
+        renamed = _starting_from(asked.weights, [step.spec for step in found])
+        found = [step._replace(spec=spec) for step, spec in zip(found, renamed, strict=True)]
+    wanted = {spec.id for spec in specs}
+    return [step for step in found if step.spec.id in wanted]
 
 
 def _whole(asked: argparse.Namespace) -> argparse.Namespace:

@@ -11,32 +11,23 @@ import re
 import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import embeddings, prediction_statistics, rivals, similarity, status
-from rxrx_lib.study.catalogue import CATALOGUE, items_of, runs_for
-from rxrx_lib.study.channel_masking import require_masked
-from rxrx_lib.study.channel_subsets import masked_runs
+from rxrx_lib.study import after_runs, embeddings, notebooks, status
+from rxrx_lib.study.catalogue import items_of, runs_for
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
+from rxrx_lib.study.notebooks import read_notebook
 from rxrx_lib.study.pages import data_badge
-from rxrx_lib.study.predictions import require_predictions
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import Progress, to_stderr
 from rxrx_lib.study.provenance import library_versions
 from rxrx_lib.study.require import require
-from rxrx_lib.study.rival_measures import require_measured
 
-KERNEL = "python3"
 BADGE = "{badge}."
 """Begins a figure's caption, which no code of its notebook can write: what it was measured on."""
-
-
-class NotebookFailed(RuntimeError):
-    """A notebook did not run to its end; the message names it and its error."""
 
 
 def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
@@ -73,17 +64,12 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         workers=workers,
         progress=Progress(),
     )
-    if ways := CATALOGUE["test_time_statistics"](profile):
-        require_predictions(
-            ways, prediction_statistics.asked, data=root / "data", store=root / "runs"
-        )
-    if "rivals" in items_of(profile) and (some := CATALOGUE["rivals"](profile)):
-        require_predictions(some, rivals.asked, data=root / "data", store=root / "runs")
-        beside = rivals.measured_runs(profile)
-        require_measured(beside, data=root / "data", store=root / "runs", workers=workers)
-    similarity.require_similarity(CATALOGUE["figure7"](profile), root / "runs")
-    masked = masked_runs(profile)
-    require_masked(masked, data=root / "data", store=root / "runs", workers=workers)
+    after_runs.require_derived(
+        after_runs.steps(items_of(profile), profile),
+        data=root / "data",
+        store=root / "runs",
+        workers=workers,
+    )
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
@@ -125,30 +111,28 @@ def _make_chapters(
 def execute_notebook(
     source: Path, target: Path, profile: Profile, root: Path, inputs: Iterable[str]
 ) -> None:
-    """Execute a text notebook by papermill, unless ``target`` comes from the same inputs.
+    """Execute a text notebook for the book, unless ``target`` comes from the same inputs.
 
     Raises
     ------
+    WrongParameter
+        If it lacks one of the parameters that every chapter has.
     NotebookFailed
         If a cell failed; ``target`` is then absent.
     """
     if _is_current(source, target, inputs):
         return
-    text = source.read_text(encoding="utf-8")
-    target.unlink(missing_ok=True)
     to_stderr(f"notebook: {source.stem}")
-    attempt = target.with_name(f".{source.stem}-{uuid.uuid4().hex}.ipynb")
-    try:
-        _papermill(badged(text, profile), attempt, profile, root)
-        notebook = read_notebook(attempt)
-        fault = first_error(notebook)
-        if fault is not None:
-            raise NotebookFailed(f"{source}: {fault}")
-        notebook["metadata"]["rxrx_digest"] = _digest(text, inputs)
-        attempt.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
-        attempt.replace(target)
-    finally:
-        attempt.unlink(missing_ok=True)
+    digest = _digest(source.read_text(encoding="utf-8"), inputs)
+    parameters = {"profile": profile.name, "data": "data", "runs": "runs", "device": "auto"}
+    notebooks.execute(
+        source,
+        target,
+        parameters,
+        root,
+        edit=lambda text: badged(text, profile),
+        stamp={"rxrx_digest": digest},
+    )
 
 
 def badged(text: str, profile: Profile) -> str:
@@ -182,23 +166,6 @@ def write_stand_in(source: Path, target: Path, profile: Profile) -> None:
     cell = {"cell_type": "markdown", "metadata": {}, "source": text}
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     target.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
-
-
-def first_error(notebook: dict[str, Any]) -> str | None:
-    """Return the first error that an executed notebook holds, or None."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if output["output_type"] == "error":
-                return f"{output['ename']}: {output['evalue']}"
-    if notebook["metadata"].get("papermill", {}).get("exception"):
-        return "papermill reports an exception"
-    return None
-
-
-def read_notebook(path: Path) -> dict[str, Any]:
-    """Read an .ipynb file as plain JSON."""
-    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return notebook
 
 
 def build(root: Path) -> Path:
@@ -248,29 +215,3 @@ def folder_digest(paths: Iterable[Path], wanted: Callable[[Path], bool] = Path.i
             total.update(f"{path.relative_to(top.parent)}\n".encode())
             total.update(path.read_bytes())
     return total.hexdigest()
-
-
-def _papermill(text: str, target: Path, profile: Profile, root: Path) -> None:
-    import jupytext
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    jupytext.write(jupytext.reads(text, fmt="md:myst"), target, fmt="ipynb")
-    parameters = {"profile": profile.name, "data": "data", "runs": "runs", "device": "auto"}
-    unknown = parameters.keys() - papermill.inspect_notebook(target).keys()
-    if unknown:
-        raise NotebookFailed(
-            f"{target.name}: its cell `parameters` lacks {', '.join(sorted(unknown))}; add them."
-        )
-    try:
-        papermill.execute_notebook(
-            target,
-            target,
-            parameters,
-            kernel_name=KERNEL,
-            cwd=root,
-            progress_bar=False,
-            extra_arguments=["--log-level=ERROR"],  # the kernel warns of its own local socket
-        )
-    except PapermillExecutionError as error:
-        raise NotebookFailed(f"{target.name}: {error.ename}: {error.evalue}") from error

@@ -104,11 +104,22 @@ def table3_otherwise(specs: Sequence[RunSpec], store: Path) -> list[Cell]:
 def require_by_cell_type(specs: Sequence[RunSpec], store: Path) -> None:
     """Count the accuracies by cell type of done runs, where that is not done, and keep them."""
     for spec in specs:
-        run = open_run(store, spec)
-        folder = own_prediction(run, spec)
-        whole = run.done and (folder / "predictions.npz").exists()
-        if whole and read_derived(folder, FILE_NAME) is None:
-            write_derived(folder, FILE_NAME, by_cell_type(_arrays(folder)))
+        if lacks_by_cell_type(spec, store):
+            keep_by_cell_type(spec, store)
+
+
+def lacks_by_cell_type(spec: RunSpec, store: Path) -> bool:
+    """Tell whether a store has a done run with predictions, and not these accuracies."""
+    run = open_run(store, spec)
+    folder = own_prediction(run, spec)
+    whole = run.done and (folder / "predictions.npz").exists()
+    return whole and read_derived(folder, FILE_NAME) is None
+
+
+def keep_by_cell_type(spec: RunSpec, store: Path) -> None:
+    """Count the accuracies by cell type of a done run, and keep them."""
+    folder = own_prediction(open_run(store, spec), spec)
+    write_derived(folder, FILE_NAME, by_cell_type(_arrays(folder)))
 
 
 def by_cell_type(arrays: Arrays) -> dict[str, dict[str, float]]:

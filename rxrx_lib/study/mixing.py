@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,18 +15,21 @@ import pandas as pd
 
 from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.experiment_purity import NEIGHBOURS, neighbour_purity, purity_chance
-from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.derived import read_derived, write_derived
+from rxrx_lib.study.derived import own_prediction, read_derived, write_derived
 from rxrx_lib.study.kept import NotKept, arrays_of
 from rxrx_lib.study.runs import open_run
-from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.study.tables import Cell, Cells, cells, unfolded
 
 CELL_TYPE = "HUVEC"
 """The cell type that the paper shows."""
-UMAP_SEED = 0
-APART = 0.8
-"""UMAP's ``min_dist``; its default of 0.1 draws the sites of a class over one another."""
+UMAP_SETTINGS: dict[str, Any] = {
+    "n_neighbors": NEIGHBOURS,  # and the cosine: what is asked of UMAP is what the purity asks
+    "metric": "cosine",
+    "min_dist": 0.8,  # its default of 0.1 draws the sites of a class over one another
+    "random_state": 0,
+}
+"""What UMAP is called with. A layout that was kept under other settings is made anew."""
 ENDINGS = {name: "" if name == CELL_TYPE else f"_{name}" for name in CELL_TYPES}
 """Cell type to how its columns end; the one that the paper shows has the plain names."""
 PURITY: Cells = {
@@ -52,6 +56,11 @@ class Layout(NamedTuple):
     """The same for neighbours drawn at random."""
 
 
+def laid_out(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Return the runs whose sites are laid out: those of the first one's replicate."""
+    return [spec for spec in specs if (spec.data, spec.seed) == (specs[0].data, specs[0].seed)]
+
+
 def layouts(specs: Sequence[RunSpec], store: Path, cell_type: str = CELL_TYPE) -> list[Layout]:
     """Lay out the test sites of each method, of the first replicate among the runs.
 
@@ -67,17 +76,42 @@ def layouts(specs: Sequence[RunSpec], store: Path, cell_type: str = CELL_TYPE) -
         Whose test experiments.
     """
     found = []
-    name = f"umap_{cell_type.lower()}.npz"
-    for spec in specs:
-        if (spec.data, spec.seed) != (specs[0].data, specs[0].seed):
-            continue
-        way = PredictSpec(statistics=METHODS[spec.method].statistics)
-        folder = open_run(store, spec).stored_prediction(way)
+    for spec in laid_out(specs):
         with suppress(NotKept):
-            if folder is not None:
-                kept = read_derived(folder, name) or _written(folder, name, cell_type)
-                found.append(_restored(spec.method, kept))
+            kept = _kept(spec, store, cell_type) or keep_layout(spec, store, cell_type)
+            found.append(_restored(spec.method, kept))
     return found
+
+
+def lacks_layout(spec: RunSpec, store: Path, cell_type: str = CELL_TYPE) -> bool:
+    """Tell whether the store has no layout of a run, or one of other settings."""
+    return _kept(spec, store, cell_type) is None
+
+
+def keep_layout(spec: RunSpec, store: Path, cell_type: str = CELL_TYPE) -> dict[str, Any]:
+    """Lay out a done run's test sites, keep that, and return what is kept.
+
+    It takes two bytes a coordinate and one a site's name.
+
+    Raises
+    ------
+    NotKept
+        If the run's predictions hold no embeddings.
+    """
+    folder = own_prediction(open_run(store, spec), spec)
+    stored = arrays_of(folder, ("side", "cell_type", "experiment", "embedding"))
+    rows = (stored["side"] == "test") & (stored["cell_type"] == cell_type)
+    made = layout("", stored["experiment"][rows], stored["embedding"][rows])
+    names, of_site = np.unique(made.experiment, return_inverse=True)
+    kept = {
+        "names": names,
+        "of_site": of_site.astype(np.uint8),
+        "plane": made.plane.astype(np.float16),
+        "purity": np.array([made.purity, made.chance]),
+        "settings": np.array(json.dumps(UMAP_SETTINGS)),
+    }
+    write_derived(folder, _name(cell_type), kept)
+    return kept
 
 
 def layout(method: str, experiment: npt.NDArray[Any], embedding: npt.NDArray[Any]) -> Layout:
@@ -89,20 +123,16 @@ def layout(method: str, experiment: npt.NDArray[Any], embedding: npt.NDArray[Any
     return Layout(method, experiment, umap_plane(embedding), purity, chance)
 
 
-def _written(folder: Path, name: str, cell_type: str) -> dict[str, Any]:
-    """Lay out what a prediction holds, and keep it: two bytes a coordinate, one a site's name."""
-    stored = arrays_of(folder, ("side", "cell_type", "experiment", "embedding"))
-    rows = (stored["side"] == "test") & (stored["cell_type"] == cell_type)
-    made = layout("", stored["experiment"][rows], stored["embedding"][rows])
-    names, of_site = np.unique(made.experiment, return_inverse=True)
-    kept = {
-        "names": names,
-        "of_site": of_site.astype(np.uint8),
-        "plane": made.plane.astype(np.float16),
-        "purity": np.array([made.purity, made.chance]),
-    }
-    write_derived(folder, name, kept)
+def _kept(spec: RunSpec, store: Path, cell_type: str) -> dict[str, Any] | None:
+    """Return what is kept of a run's layout, unless it was made under other settings."""
+    kept = read_derived(own_prediction(open_run(store, spec), spec), _name(cell_type))
+    if kept is None or str(kept.get("settings")) != json.dumps(UMAP_SETTINGS):
+        return None
     return kept
+
+
+def _name(cell_type: str) -> str:
+    return f"umap_{cell_type.lower()}.npz"
 
 
 def _restored(method: str, kept: dict[str, Any]) -> Layout:
@@ -111,18 +141,16 @@ def _restored(method: str, kept: dict[str, Any]) -> Layout:
     return Layout(method, kept["names"][kept["of_site"]], plane, purity, chance)
 
 
-def umap_plane(embedding: npt.NDArray[Any], *, seed: int = UMAP_SEED) -> npt.NDArray[np.float32]:
-    """Lay embeddings out in a plane so that near ones stay near, by UMAP.
+def umap_plane(embedding: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Lay embeddings out in a plane so that near ones stay near, by UMAP with `UMAP_SETTINGS`.
 
-    One seed gives one picture on one machine. What is asked of UMAP is what the purity asks: the
-    `NEIGHBOURS` nearest by the cosine. Distances between clusters and their sizes mean nothing.
+    One seed gives one picture on one machine. Distances between clusters and their sizes mean
+    nothing.
 
     Parameters
     ----------
     embedding
         (N, D), N > 3, finite.
-    seed
-        Of its start and of its steps.
 
     Returns
     -------
@@ -132,10 +160,8 @@ def umap_plane(embedding: npt.NDArray[Any], *, seed: int = UMAP_SEED) -> npt.NDA
         warnings.filterwarnings("ignore", message="IProgress not found")  # it shows no progress
         from umap import UMAP  # compiles for many seconds
 
-    neighbours = min(NEIGHBOURS, len(embedding) - 1)
-    umap = UMAP(
-        n_neighbors=neighbours, min_dist=APART, metric="cosine", random_state=seed, n_jobs=1
-    )
+    fewer = {"n_neighbors": min(UMAP_SETTINGS["n_neighbors"], len(embedding) - 1)}
+    umap = UMAP(**(UMAP_SETTINGS | fewer), n_jobs=1)
     return np.asarray(umap.fit_transform(embedding), dtype=np.float32)
 
 

@@ -33,12 +33,12 @@ class Progress:
         self.total = self.done = self.finished_here = 0
         self.since = clock()
 
-    def start(self, total: int, done: int) -> None:
-        """Say how many runs there are and how many were done before."""
+    def start(self, total: int, done: int, what: str = "runs") -> None:
+        """Say how many runs, or what else, there are and how many were done before."""
         self.total, self.done, self.finished_here = total, done, 0
         self.since = self.clock()
         if total > done:
-            self.write(f"runs: {total}, done before: {done}, to do: {total - done}")
+            self.write(f"{what}: {total}, done before: {done}, to do: {total - done}")
 
     def say(self, line: str) -> None:
         """Pass a line on; the pace is counted from the last such line."""

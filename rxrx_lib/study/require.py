@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,6 +15,10 @@ from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.training.hardware import Hardware
+
+if TYPE_CHECKING:
+    from rxrx_lib.study.after_runs import Step
+    from rxrx_lib.study.execute import Runtime
 
 
 class RunsFailed(RuntimeError):
@@ -74,33 +79,69 @@ def require(
     """
     store = Path(store)
     if not all(runs.open_run(store, spec).done for spec in specs):
-        from rxrx_lib.study.execute import Runtime, run_many
+        from rxrx_lib.study.execute import run_many
         from rxrx_lib.study.executors import executor
 
-        # A cluster's workers were started in folders of their own.
-        seen = Path.absolute if scheduler is not None else Path
-        runtime = Runtime(
-            data=seen(Path(data)),
-            runs=seen(store),
-            hardware=dataclasses.replace(hardware, device=device),
-            evaluate_every=evaluate_every,
-            weights=weights and seen(weights),
+        runtime = runtime_of(
+            data, store, device, hardware, scheduler, evaluate_every=evaluate_every, weights=weights
         )
         progress = progress or Progress()
+        if hint := _other_store(store):
+            progress.write(hint)
         with executor(workers, scheduler, progress.write) as engine:
             failed = run_many(specs, runtime, engine, progress)
         _require_done(specs, failed, runtime.runs)
     return gather(specs, store)
 
 
+def runtime_of(
+    data: str | Path,
+    store: str | Path,
+    device: str,
+    hardware: Hardware,
+    scheduler: str | None,
+    *,
+    evaluate_every: int = 0,
+    weights: Path | None = None,
+) -> Runtime:
+    """Return where and on what :func:`require` executes what it is given."""
+    from rxrx_lib.study.execute import Runtime
+
+    # A cluster's workers were started in folders of their own.
+    seen = Path.absolute if scheduler is not None else Path
+    return Runtime(
+        data=seen(Path(data)),
+        runs=seen(Path(store)),
+        hardware=dataclasses.replace(hardware, device=device),
+        evaluate_every=evaluate_every,
+        weights=weights and seen(weights),
+    )
+
+
+def _other_store(store: Path) -> str | None:
+    """Name a store one folder up where none is here: Jupyter starts notebooks in their folder."""
+    above = ".." / store
+    if store.is_absolute() or store.exists() or not above.is_dir():
+        return None
+    return (
+        f"{store} is not there and is begun in {Path.cwd()}; to use {above} instead, stop, and set "
+        f"runs = '{above}' and data = '../data'."
+    )
+
+
 def _require_done(
     specs: Sequence[RunSpec], failed: Sequence[tuple[RunSpec, BaseException]], store: Path
 ) -> None:
     if failed:
-        lines = [f"{spec.id}  {spec}: {error}" for spec, error in failed]
-        raise RunsFailed(os.linesep.join([f"{len(failed)} runs failed:", *lines]))
+        raise RunsFailed(lines_of(f"{len(failed)} runs failed:", failed))
     if elsewhere := [spec.id for spec in specs if not runs.open_run(store, spec).done]:
         raise RunsFailed(
             f"{len(elsewhere)} runs, such as {elsewhere[0]}, ended well and are not in {store}; "
             "all workers have to see this folder under this path, on a disk that they share."
         )
+
+
+def lines_of(head: str, failed: Sequence[tuple[RunSpec | Step, BaseException]]) -> str:
+    """Write a line a failure under a heading."""
+    lines = [f"{what.id}  {what}: {error}" for what, error in failed]
+    return os.linesep.join([head, *lines])

@@ -78,12 +78,26 @@ def require_similarity(
         If a run's predictions hold no embeddings.
     """
     for spec in specs:
-        run = runs.open_run(Path(store), spec)
-        folder = own_prediction(run, spec)
-        if run.done and _stored(folder) is None:
-            found = measured(_test_sites(folder), workers=workers)
-            write_derived(folder, FILE_NAME, found)
+        if runs.open_run(Path(store), spec).done and lacks_similarity(spec, Path(store)):
+            keep_similarity(spec, Path(store), workers=workers)
     return gather_similarity(specs, store)
+
+
+def lacks_similarity(spec: RunSpec, store: Path) -> bool:
+    """Tell whether the store has no distributions of a run, or those of another format."""
+    return _stored(own_prediction(runs.open_run(store, spec), spec)) is None
+
+
+def keep_similarity(spec: RunSpec, store: Path, *, workers: int = 1) -> None:
+    """Count a done run's distributions and keep them beside its predictions.
+
+    Raises
+    ------
+    NotKept
+        If its predictions hold no embeddings.
+    """
+    folder = own_prediction(runs.open_run(store, spec), spec)
+    write_derived(folder, FILE_NAME, measured(_test_sites(folder), workers=workers))
 
 
 def gather_similarity(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rxrx_lib.study import book
+from rxrx_lib.study import book, notebooks
 from rxrx_lib.study.profiles import PROFILES, Profile
 
 PROFILE = PROFILES["embeddings"]
@@ -58,8 +58,8 @@ def test_the_status_of_a_book_without_runs_says_that_nothing_was_trained(root: P
 def test_a_stand_in_is_made_anew_into_the_chapter_by_a_profile_that_has_it(root: Path) -> None:
     target = root / "screen.ipynb"
     book.write_stand_in(root / "notebooks" / "screen.md", target, PROFILE)
-    assert "rxrx_digest" not in book.read_notebook(target)["metadata"]
-    assert book.first_error(book.read_notebook(target)) is None
+    assert "rxrx_digest" not in notebooks.read_notebook(target)["metadata"]
+    assert notebooks.first_error(notebooks.read_notebook(target)) is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -110,6 +111,48 @@ def test_a_layout_is_kept_so_that_no_embedding_is_needed_to_draw_it_again(
     assert (again.purity, again.chance) == (first.purity, first.chance)
 
 
+def test_a_layout_that_was_kept_under_other_settings_is_made_anew(
+    tmp_path: Path, flat: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_prediction(tmp_path, SPECS[0], 0)
+    (first,) = mixing.layouts(SPECS, tmp_path)
+    assert not mixing.lacks_layout(SPECS[0], tmp_path)
+    monkeypatch.setitem(mixing.UMAP_SETTINGS, "min_dist", 0.3)
+    monkeypatch.setattr(mixing, "umap_plane", lambda embedding: embedding[:, 2:])
+    assert mixing.lacks_layout(SPECS[0], tmp_path)
+    (again,) = mixing.layouts(SPECS, tmp_path)
+    assert (again.plane != first.plane).any()
+    assert not mixing.lacks_layout(SPECS[0], tmp_path)
+
+
+def test_a_layout_whose_settings_nobody_knows_is_not_shown(tmp_path: Path, flat: None) -> None:
+    write_prediction(tmp_path, SPECS[0], 0)
+    kept = mixing.keep_layout(SPECS[0], tmp_path)
+    (whole,) = tmp_path.glob("*/predictions/*/predictions.npz")
+    del kept["settings"]
+    write_derived(whole.parent, "umap_huvec.npz", kept)
+    assert mixing.lacks_layout(SPECS[0], tmp_path)
+    whole.unlink()
+    assert mixing.layouts(SPECS, tmp_path) == []
+
+
+def test_umap_is_called_with_the_settings_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[dict[str, Any]] = []
+
+    class Umap:
+        def __init__(self, **settings: Any) -> None:
+            called.append(settings)
+
+        def fit_transform(self, embedding: Any) -> Any:
+            return embedding[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
+    mixing.umap_plane(np.ones((30, 4), np.float32))
+    mixing.umap_plane(np.ones((9, 4), np.float32))
+    assert called[0] == mixing.UMAP_SETTINGS | {"n_jobs": 1}
+    assert called[1] == called[0] | {"n_neighbors": 8}
+
+
 def test_a_layout_of_the_releases_huvec_experiments_is_small_enough_to_be_shared(
     tmp_path: Path,
 ) -> None:
@@ -119,6 +162,7 @@ def test_a_layout_of_the_releases_huvec_experiments_is_small_enough_to_be_shared
         "of_site": np.arange(8, dtype=np.uint8).repeat(2464),
         "plane": noise.normal(size=(8 * 2464, 2)).astype(np.float16),
         "purity": np.array([50.0, 12.5]),
+        "settings": np.array("x" * 200),
     }
     write_derived(tmp_path, "umap_huvec.npz", kept)  # raises if it is not
 

@@ -103,3 +103,27 @@ def test_what_lacks_is_executed_and_failures_are_listed_after_the_rest_is_done(
         f"{specs[1].id}  baseline · separated · rxrx1 · seed 1: no such backbone",
     ]
     assert gather(specs, tmp_path)["id"].tolist() == [specs[0].id, specs[2].id]
+
+
+def test_a_notebook_that_begins_a_store_in_its_own_folder_is_told_of_the_one_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_many(specs: list[RunSpec], runtime: execute.Runtime, *_: object) -> list[object]:
+        for spec in specs:
+            finish(spec, runtime.runs)
+        return []
+
+    monkeypatch.setattr(execute, "run_many", run_many)
+    for folder in ("notebooks", "runs"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    lines: list[str] = []
+    require([run_spec()], store="../runs", progress=Progress(write=lines.append))
+    assert lines == []
+    require([run_spec()], progress=Progress(write=lines.append))
+    assert lines == [
+        f"runs is not there and is begun in {tmp_path}/notebooks; to use ../runs instead, stop, "
+        "and set runs = '../runs' and data = '../data'."
+    ]
+    require([run_spec(seed=1)], progress=Progress(write=lines.append))
+    assert len(lines) == 1
