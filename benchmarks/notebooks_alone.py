@@ -25,10 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RXRX = "import sys; from rxrx_lib.cli import main; sys.exit(main())"
 OF_THIS_RUN = re.compile(
-    r"\d+(\.\d+)? (s|min|h)\b( \d+ min)?"  # durations
-    r"|\d{4}-\d\d-\d\d"
-    r"|`/[^`]*`"
-    r"|data:text/csv;base64,[^\"']*"
+    r":::\{div\} provenance\n.*?\n:::"
+    r"|[\d.]+( to [\d.]+)? (s|min|h)\b( \d+ min)?"  # durations
+    r"|\d{4}-\d\d-\d\d",
+    re.DOTALL,
 )
 """What two executions may say differently, such as how long they took."""
 
@@ -101,8 +101,9 @@ def said(notebook: Path) -> list[str] | None:
     found = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         for output in cell.get("outputs", []):
-            words = output.get("data", {}).get("text/markdown", "")
-            found.append(OF_THIS_RUN.sub("·", "".join(words)))
+            words = "".join(output.get("data", {}).get("text/markdown", ""))
+            if words:  # else a picture, or lines on the progress of training
+                found.append(OF_THIS_RUN.sub("·", words))
     return found
 
 
