@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rxrx_lib.study import embeddings, prediction_statistics, rivals, similarity, status
-from rxrx_lib.study.catalogue import CATALOGUE, items_of, runs_for
+from rxrx_lib.study.catalogue import CATALOGUE, by_site_runs, items_of, runs_for
 from rxrx_lib.study.channel_masking import require_masked
 from rxrx_lib.study.channel_subsets import masked_runs
 from rxrx_lib.study.executors import executor
@@ -29,6 +29,7 @@ from rxrx_lib.study.progress import Progress, to_stderr
 from rxrx_lib.study.provenance import library_versions
 from rxrx_lib.study.require import require
 from rxrx_lib.study.rival_measures import require_measured
+from rxrx_lib.study.second_wells_prediction import require_second_wells
 
 KERNEL = "python3"
 BADGE = "{badge}."
@@ -84,6 +85,8 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     similarity.require_similarity(CATALOGUE["figure7"](profile), root / "runs")
     masked = masked_runs(profile)
     require_masked(masked, data=root / "data", store=root / "runs", workers=workers)
+    seen = by_site_runs(profile)
+    require_second_wells(seen, data=root / "data", store=root / "runs", workers=workers)
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
