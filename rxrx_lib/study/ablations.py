@@ -72,6 +72,22 @@ def with_variant(spec: RunSpec, variant: Variant) -> RunSpec:
     )
 
 
+def variant_of(spec: RunSpec) -> str:
+    """Return the row of Table 2 that a run belongs to, a small sibling's as its backbone's.
+
+    Raises
+    ------
+    ValueError
+        If it has an augmentation or a backbone that Table 2 has not.
+    """
+    large = {small: name for name, small in SIBLINGS.items()}.get(spec.network.backbone)
+    variant = Variant(spec.recipe.mixing, large or spec.network.backbone)
+    rows = [row for row, each in VARIANTS.items() if each == variant]
+    if not rows:
+        raise ValueError(f"{spec} is no run of Table 2; expected one of {', '.join(VARIANTS)}.")
+    return rows[0]
+
+
 def normalizations(profile: Profile, method: str) -> list[RunSpec]:
     """Return a method with each of the six normalisations: Table 5 or Table 6."""
     return [

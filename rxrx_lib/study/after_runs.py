@@ -25,18 +25,22 @@ from rxrx_lib.study import (
     similarity,
 )
 from rxrx_lib.study import prediction_statistics as statistics
+from rxrx_lib.study.catalogue import by_site_runs, separated_runs
 from rxrx_lib.study.catalogue import prediction_statistics as statistics_runs
-from rxrx_lib.study.catalogue import separated_runs
 from rxrx_lib.study.channel_subsets import masked_runs
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.executors import executor
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.kept import NotKept
 from rxrx_lib.study.masked_accuracy import masked_accuracy
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.require import RunsFailed, lines_of, runtime_of
+from rxrx_lib.study.screens import prepare_screen
+from rxrx_lib.study.second_wells import second_screen, second_wells
+from rxrx_lib.study.second_wells_prediction import predict_second_wells
 from rxrx_lib.study.soundness import run_fault
-from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.spec import DataSpec, PredictSpec, RunSpec
 from rxrx_lib.training.hardware import Hardware
 
 
@@ -52,6 +56,8 @@ class Derivation:
     """Whether a store has a done run without it."""
     make: Callable[[RunSpec, Runtime], object]
     """Compute it from a done run, and keep it."""
+    screen: Callable[[RunSpec], DataSpec] | None = None
+    """A screen that it needs beside the run's own; made first, so that no two processes do."""
 
 
 class Step(NamedTuple):
@@ -160,6 +166,18 @@ DERIVATIONS: tuple[tuple[str, Derivation], ...] = (
         ),
     ),
     (
+        "table1",
+        Derivation(
+            words="answers on second wells",
+            specs=lambda profile: by_site_runs(profile) if profile.screen is not None else [],
+            lacking=lambda spec, store: (
+                second_wells(runs.Run(store / spec.id), spec.method) is None
+            ),
+            make=predict_second_wells,
+            screen=lambda spec: second_screen(spec.data),
+        ),
+    ),
+    (
         "table3",
         Derivation(
             words="accuracies by cell type, counted otherwise",
@@ -232,12 +250,21 @@ def require_derived(
         return []
     progress = progress or Progress()
     with executor(min(workers, len(lacking)), scheduler, progress.write) as engine:
+        _prepare_screens(lacking, runtime, engine)
         progress.start(total=len(some), done=len(some) - len(lacking), what="derived from runs")
         failed = _made(lacking, runtime, engine, progress)
     bad = [(step, error) for step, error in failed if not isinstance(error, NotKept)]
     if bad:
         raise RunsFailed(lines_of(f"{len(bad)} of what runs give were not made:", bad))
     return [step for step, _ in failed]
+
+
+def _prepare_screens(lacking: Sequence[Step], runtime: Runtime, engine: Executor) -> None:
+    asked = [(step.derivation.screen, step.spec) for step in lacking]
+    screens = {identity(data): data for of, spec in asked if of for data in (of(spec),)}
+    made = [engine.submit(prepare_screen, data, runtime.data) for data in screens.values()]
+    for each in made:
+        each.result()
 
 
 def _made(

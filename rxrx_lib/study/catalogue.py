@@ -31,6 +31,14 @@ def separated_runs(profile: Profile) -> list[RunSpec]:
     return [spec for spec in table1(profile) if spec.split == SEPARATED]
 
 
+def by_site_runs(profile: Profile) -> list[RunSpec]:
+    """Return every method on the split by site, in every replicate: a part of Table 1.
+
+    Their networks have seen every siRNA in every experiment; they answer on the second wells.
+    """
+    return [spec for spec in table1(profile) if spec.split == BY_SITE]
+
+
 def negative_controls(profile: Profile) -> list[RunSpec]:
     """Return the runs whose outcome is known beforehand: each lacks what could be learnt."""
     if profile.screen is None:

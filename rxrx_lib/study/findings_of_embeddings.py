@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rxrx_lib.study.effects import SD, Effect, difference, value
 from rxrx_lib.study.finding import Finding
+from rxrx_lib.study.findings_of_accuracy import BOTH, REVERSAL
 from rxrx_lib.study.paper import METHODS
 
 SPACE = "Embeddings of unseen experiments"
 SIMILARITY = "Similarities within and across experiments"
 TRAINING = "Training"
 
-REVERSAL, BOTH = "gradient_reversal", "adabn_gradient_reversal"
 KS = 0.1
 """A difference of Kolmogorov-Smirnov statistics, 0 to 1, that matters."""
 

@@ -144,9 +144,15 @@ def measured_lines(findings: Sequence[Finding], store: Path, profile: Profile) -
     """
     cells = measured(store, profile)
     chance = chance_of_experiment(profile)
-    asked = {place for each in findings for effect in each.effects for place in effect.places}
-    draws = well_draws(store, profile, asked & cells.keys())
     simulated = profile.screen is not None
+    asked = {
+        place
+        for each in findings
+        if not (simulated and each.untestable)
+        for effect in each.effects
+        for place in effect.places
+    }
+    draws = well_draws(store, profile, asked & cells.keys())
     return [measured_line(each, cells, chance, draws, simulated=simulated) for each in findings]
 
 

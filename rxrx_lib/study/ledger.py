@@ -23,6 +23,7 @@ from rxrx_lib.study.results import gather, gather_predictions
 from rxrx_lib.study.reversal_tradeoff import tradeoff_cells
 from rxrx_lib.study.rivals import cells as rival_cells
 from rxrx_lib.study.rivals import gather_rivals
+from rxrx_lib.study.same_experiments import same_experiment_cells
 from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
 
 COLUMNS = (
@@ -123,6 +124,9 @@ def measured(
         found.update(_placed("rivals", rival_cells(gather_rivals(profile, store))))
     if "table3" in wanted:
         found.update(_placed("table3", table3_otherwise(CATALOGUE["table3"](profile), store)))
+    if "table1" in wanted:
+        of_table1 = gather(CATALOGUE["table1"](profile), store)
+        found.update(_placed("table1", same_experiment_cells(of_table1, store).values()))
     return found
 
 

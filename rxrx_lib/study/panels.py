@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from rxrx_lib.study.figures import Panel
 from rxrx_lib.study.tables import Cell, differences, replicate_values
 
 NOT_RUN = "not run here"
+NOT_POSSIBLE = "not possible on the release"
 PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 ACCURACY_COLUMNS = {
     "accuracy_separated": "separated",
@@ -33,6 +34,19 @@ BATCH_COLUMNS = {
     "batch_probe_mlp": "experiment: fresh two-layer probe",
     "batch_probe_linear_controls": "experiment: fresh linear probe, controls, wells apart",
     "cell_type_probe": "cell type: fresh linear probe",
+}
+SAME_EXPERIMENT_COLUMNS = {
+    "accuracy_separated": "separated",
+    "stratified_test_experiments": "by site",
+    "stratified_by_well_test_experiments": "by well",
+    "second_wells_test_experiments": "second wells",
+    "second_wells": "second wells, all experiments",
+}
+GENERALIZATION_COLUMNS = {
+    "generalization": "all experiments, by site",
+    "generalization_test_experiments": "test experiments, by site",
+    "generalization_by_well_test_experiments": "test experiments, by well",
+    "generalization_second_wells": "test experiments, second wells",
 }
 METRICS = {
     "Accuracy, batch-separated": ("separated", "accuracy"),
@@ -96,7 +110,9 @@ def with_sd(value: float, sd: float | None) -> str:
 
 
 def simulated_panel(
-    cells: Mapping[tuple[str, str], Cell], columns: Mapping[str, str]
+    cells: Mapping[tuple[str, str], Cell],
+    columns: Mapping[str, str],
+    impossible: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return some columns of the simulated table as words: mean ± half the 95 % t interval.
 
@@ -106,13 +122,16 @@ def simulated_panel(
         By method and column.
     columns
         Which columns, and what they are called on the page.
+    impossible
+        Those that the release, which has one set of wells, can never fill; their cells say so.
     """
     rows = []
     for method, record in METHODS.items():
         row = {"method": record.label}
         for column, label in columns.items():
             cell = cells.get((method, column))
-            row[label] = "" if cell is None else cell_words(cell)
+            absent = NOT_POSSIBLE if column in impossible else ""
+            row[label] = absent if cell is None else cell_words(cell)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -18,8 +18,8 @@ from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.reduction import SITES_FILE
 from rxrx_lib.study.results import gather_predictions
-from rxrx_lib.study.screens import make_split, open_screen
-from rxrx_lib.study.spec import PredictSpec, RunSpec
+from rxrx_lib.study.screens import all_tested, make_split, open_screen
+from rxrx_lib.study.spec import DataSpec, PredictSpec, RunSpec
 from rxrx_lib.training.attempts import Attempts
 from rxrx_lib.training.hardware import Hardware, prepared
 
@@ -120,8 +120,19 @@ def predict_done(
 
 
 @contextmanager
-def trained(spec: RunSpec, runtime: Runtime) -> Iterator[tuple[Network, stages.Work, str]]:
+def trained(
+    spec: RunSpec, runtime: Runtime, other: DataSpec | None = None
+) -> Iterator[tuple[Network, stages.Work, str]]:
     """Give a done run's network, what it predicts on, and its weights' SHA-256.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    runtime
+        Where and on what.
+    other
+        Another screen of the same experiments to predict instead, all its sites being test sites.
 
     Raises
     ------
@@ -129,8 +140,12 @@ def trained(spec: RunSpec, runtime: Runtime) -> Iterator[tuple[Network, stages.W
         If the weights are not those that the run wrote.
     """
     with prepared(runtime.hardware) as hardware:
-        screen = open_screen(spec.data, runtime.data)
-        split = make_split(screen.table, spec.split)
+        screen = open_screen(spec.data if other is None else other, runtime.data)
+        split = (
+            make_split(screen.table, spec.split)
+            if other is None
+            else all_tested(screen.table, spec.split)
+        )
         screen = stages.normalised(spec, screen, split, workers=hardware.loader_workers)
         work = stages.Work(spec, screen, split, stages.sites(spec, screen, hardware))
         network, digest = _trained_network(work, runs.open_run(runtime.runs, spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,16 +99,32 @@ def cells(results: pd.DataFrame, columns: Cells) -> list[Cell]:
 def table1(results: pd.DataFrame) -> dict[tuple[str, str], Cell]:
     """Return Table 1's cells by method and column, generalization included."""
     table = {(cell.row, cell.column): cell for cell in cells(results, TABLE1)}
+    return table | ratio_cells(table, GENERALIZATIONS)
+
+
+def ratio_cells(
+    table: Mapping[tuple[str, str], Cell], columns: Mapping[str, str]
+) -> dict[tuple[str, str], Cell]:
+    """Return separated accuracy over other accuracies, as ratios of means over replicates.
+
+    Parameters
+    ----------
+    table
+        By method and column; a ratio that lacks one of its two accuracies is left out.
+    columns
+        Column to the column of its denominator.
+    """
+    found = {}
     for method in METHODS:
-        for column, denominator in GENERALIZATIONS.items():
+        for column, denominator in columns.items():
             separated = table.get((method, "accuracy_separated"))
             stratified = table.get((method, denominator))
             if separated is not None and stratified is not None and stratified.value > 0:
                 ratio = batch_generalization(
                     list(separated.replicates.values()), list(stratified.replicates.values())
                 )
-                table[method, column] = Cell(row=method, column=column, value=ratio, replicates={})
-    return table
+                found[method, column] = Cell(row=method, column=column, value=ratio, replicates={})
+    return found
 
 
 def replicate_values(

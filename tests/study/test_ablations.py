@@ -47,6 +47,16 @@ def changes(spec: RunSpec, plan: Profile) -> list[str]:
     return found
 
 
+@each_profile
+def test_a_run_of_table_2_knows_its_row(plan: Profile) -> None:
+    specs = table2(dataclasses.replace(plan, curve_replicates=1))
+    rows = [ablations.variant_of(spec) for spec in specs]
+    assert rows == [row for row in paper.ROW_LABELS["table2"] for _ in ablations.COMPARED]
+    both = ablations.Variant("none", "resnet50")
+    with pytest.raises(ValueError, match="is no run of Table 2; expected one of default, no_cutm"):
+        ablations.variant_of(ablations.with_variant(specs[0], both))
+
+
 def test_the_release_takes_the_papers_backbones_and_a_small_screen_their_siblings() -> None:
     for name, backbones in (("paper", set(SIBLINGS)), ("demo", set(SIBLINGS.values()))):
         assert {spec.network.backbone for spec in table2(PROFILES[name])} == backbones

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rxrx_lib.study import judging, paper, runs
+from rxrx_lib.study.catalogue import runs_for
 from rxrx_lib.study.effects import chance_of_experiment
 from rxrx_lib.study.finding import Finding
 from rxrx_lib.study.findings import FINDINGS, finding
@@ -20,9 +22,10 @@ from rxrx_lib.study.judging import (
     part_table,
     printed_line,
 )
+from rxrx_lib.study.kept import arrays_of
 from rxrx_lib.study.paper import METHODS
-from rxrx_lib.study.profiles import PROFILES, Profile
-from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.study.profiles import PROFILES, SEPARATED, Profile
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.study.tables import Cell
 from rxrx_lib.study.verdicts import (
     CONTRADICTED,
@@ -32,7 +35,8 @@ from rxrx_lib.study.verdicts import (
     UNDECIDED,
 )
 from rxrx_lib.study.well_draws import well_draws
-from tests.study.invented_runs import write_store
+from tests.study.invented_runs import write_run, write_store
+from tests.study.stored import predict
 
 DEMO = PROFILES["demo"]
 RAISES = finding("adabn_raises_separated")
@@ -224,6 +228,75 @@ def test_draws_of_the_store_are_those_of_its_sites(tmp_path: Path) -> None:
     assert (("table3", "baseline", "RPE"), replicate) not in draws
     place = ("table1", "adabn", "accuracy_separated")
     assert {place} == {each for each, _ in well_draws(tmp_path, DEMO, {place}, draws=3)}
+
+
+def test_wells_are_drawn_of_every_accuracy_that_an_ablation_prints(tmp_path: Path) -> None:
+    """AdaBN names 20 more of 200 sites than the baseline; U2OS stands on every fourth."""
+    one = dataclasses.replace(DEMO, replicates=DEMO.replicates[:1])
+    specs = runs_for(("table2", "table4", "table5", "table6"), one)
+    for spec in specs:
+        write_run(tmp_path, spec, 100 if spec.method.startswith("adabn") else 80)
+    draws = well_draws(tmp_path, one, draws=300)
+    places = {place for place, _ in draws if place[0] in ("table2", "table4", "table5", "table6")}
+    assert places == {
+        (number.item, number.row, number.column)
+        for item in ("table2", "table4", "table5", "table6")
+        for number in paper.numbers(item)
+    }
+    for (item, row, column), base in (
+        (("table2", "mixup", "baseline"), 40.0),
+        (("table4", "adabn_gradient_reversal", "U2OS"), 50.0),
+        (("table5", "plate_all", "accuracy"), 40.0),
+        (("table6", "plate_all", "accuracy"), 50.0),
+    ):
+        assert draws[(item, row, column), "10/0"].mean() == pytest.approx(base, abs=0.8)
+    (line,) = measured_lines([finding("few_adabn_helps_every_cell_type")], tmp_path, one)
+    for part in line.parts:
+        assert isinstance(part, Part)
+        assert part.wells is not None
+        assert part.found.mean == pytest.approx(10.0)
+        assert part.wells[0] < part.found.mean < part.wells[1]
+
+
+def test_wells_are_drawn_of_other_ways_of_predicting(tmp_path: Path) -> None:
+    spec = DEMO.run("adabn", SEPARATED, DEMO.replicates[0])
+    write_run(tmp_path, spec, 100)
+    run = runs.open_run(tmp_path, spec)
+    arrays = arrays_of(run.prediction(PredictSpec(statistics="experiment")))
+    wrong = (arrays["top_sirna_id"] + 1) % 8
+    way = PredictSpec(statistics="training", embeddings=False)
+    predict(run, way, arrays | {"top_sirna_id": wrong}, weights_sha256=weights(run))
+    draws = well_draws(tmp_path, DEMO, draws=50)
+    by_own, by_training = (
+        draws[("test_time_statistics", f"adabn by {word}", "all_sites"), "10/0"]
+        for word in ("experiment", "training")
+    )
+    assert by_own.mean() == pytest.approx(50.0, abs=2.0)
+    assert by_own.tolist() == draws[("table1", "adabn", "accuracy_separated"), "10/0"].tolist()
+    assert by_training.tolist() == [0.0] * 50
+    assert (("test_time_statistics", "adabn by plate", "all_sites"), "10/0") not in draws
+
+
+def weights(run: runs.Run) -> str:
+    digest: str = run.provenance()["sha256"]["weights.pt"]
+    return digest
+
+
+def test_what_cannot_be_tested_here_is_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_store(tmp_path, DEMO, lambda spec: 80)
+    asked: list[set[tuple[str, str, str]]] = []
+
+    def spy(store: Path, profile: Profile, places: set[tuple[str, str, str]]) -> dict[str, None]:
+        asked.append(places)
+        return {}
+
+    monkeypatch.setattr(judging, "well_draws", spy)
+    measured_lines([finding("u2os_hardest"), RAISES], tmp_path, DEMO)
+    assert asked == [
+        {("table1", name, "accuracy_separated") for name in ("baseline", "adabn")},
+    ]
 
 
 def test_the_least_favourable_part_is_the_one_that_speaks_least_for_the_kind() -> None:
