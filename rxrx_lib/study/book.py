@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import embeddings, prediction_statistics, similarity, status
+from rxrx_lib.study import embeddings, prediction_statistics, recorded, similarity, status
 from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.channel_masking import require_masked
 from rxrx_lib.study.channel_subsets import masked_runs
@@ -78,7 +78,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
-    inputs.append(embeddings.fingerprint(root / "data"))
+    inputs += [embeddings.fingerprint(root / "data"), recorded.fingerprint(root)]
     if profile.chapters is not None:
         to_stderr(embeddings.origin(root / "data"))
     executed = _make_chapters(root, profile, inputs, workers)

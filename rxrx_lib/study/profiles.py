@@ -152,7 +152,8 @@ PROFILES = {
             # The first three are the demo's pairs: the same screens, other trainings.
             replicates=tuple(Replicate(screen_seed=10 + i, seed=i) for i in range(5)),
             network=NetworkSpec(backbone="densenet_small", embedding=128),
-            # By the baseline on development screens: another twelve epochs give less than a point.
+            # As many as fit the hours; by the baseline on development screens, half as many again
+            # would add two points (benchmarks/epochs.py).
             recipe=dataclasses.replace(LAPTOP, epochs=48),
             evaluate_every=4,
             reversal_coefficients=(0.1, 1.0, 10.0),

@@ -24,6 +24,7 @@ GENERATED = {
     "chapters/table1",
     "chapters/figure7",
     "chapters/claims",
+    "chapters/study",
     "chapters/figure6",
     "chapters/table3",
     "chapters/figure10",
