@@ -127,7 +127,7 @@ def recorded_items(root: Path = Path()) -> pd.DataFrame:
                 "recorded": str(len(results)),
                 "replicates": str(results["replicate"].nunique()) if some else "",
                 "epochs": _distinct(results["epochs"]) if some else "",
-                "training": duration(float(results["seconds"].sum())) if some else "",
+                "processor time": _processor_time(results) if some else "",
             }
         )
     return pd.DataFrame(rows)
@@ -168,6 +168,12 @@ def _source(specs: Sequence[RunSpec], results: pd.DataFrame) -> str:
         f"{counted}, {len(results)} of {asked} runs, made {_distinct(results['date'])} by "
         f"{_distinct(results['code'])} on {_distinct(results['hardware'])}."
     )
+
+
+def _processor_time(results: pd.DataFrame) -> str:
+    """Sum it, where every run kept it: clocks say nothing of runs that had idle time only."""
+    seconds = results["processor_seconds"]
+    return "" if seconds.isna().any() else duration(float(seconds.sum()))
 
 
 def _none_of(count: int) -> str:
