@@ -159,6 +159,12 @@ def last_quarter_claims(results: pd.DataFrame) -> list[str]:
     return lines
 
 
+def source_words(specs_of: Specs, root: Path = Path()) -> str:
+    """Say what made the recorded runs of some items; empty where none is recorded."""
+    results = recorded_results(specs_of, root)
+    return "" if results.empty else _source(specs_of(PROFILES[NAME]), results)
+
+
 def _source(specs: Sequence[RunSpec], results: pd.DataFrame) -> str:
     """Say which profile, how much of it, and what made it, in front of a caption."""
     asked, replicates = len({spec.id for spec in specs}), results["replicate"].nunique()

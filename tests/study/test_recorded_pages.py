@@ -49,6 +49,8 @@ def test_a_table_says_in_front_which_profile_how_much_of_it_and_what_made_it(roo
         ":::{table} SIMULATED. Profile study: 48 epochs, 2 replicates, 8 of 20 runs, made "
         "2026-01-02 by rxrx_lib 0.1.0, commit aaaaaaaaaa on a processor. Accuracy."
     )
+    words = recorded_pages.source_words(separated_runs, root)
+    assert lines[0] == f":::{{table}} {words} Accuracy."
     accuracy = recorded_pages.recorded_results(separated_runs, root)
     mean = accuracy[accuracy["method"] == "adabn"]["accuracy"].mean()
     assert f"| AdaBN | {mean:.1f}" in "\n".join(lines)
@@ -56,6 +58,7 @@ def test_a_table_says_in_front_which_profile_how_much_of_it_and_what_made_it(roo
 
 def test_what_is_not_recorded_is_said_in_a_sentence(root: Path, tmp_path: Path) -> None:
     words = "- Profile study: none of these {} runs is recorded in results/study yet.\n"
+    assert recorded_pages.source_words(table2, tmp_path) == ""
     assert shown(DEMO, table2, tmp_path) == words.format(36)
     some = [spec for spec in table2(STUDY) if spec not in SPECS]
     assert shown(DEMO, lambda size: some, root) == words.format(len(some))
