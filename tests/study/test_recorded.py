@@ -11,7 +11,7 @@ import pytest
 from rxrx_lib import cli
 from rxrx_lib.study import recorded, runs
 from rxrx_lib.study.catalogue import separated_runs
-from rxrx_lib.study.merge import Refused
+from rxrx_lib.study.merge import Refused, unpacked
 from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.study.results import gather
 from tests.study.stored import finish_with_predictions, made_up_predictions
@@ -94,6 +94,15 @@ def test_a_damaged_archive_is_refused_and_leaves_no_store(root: Path, tmp_path: 
         with pytest.raises(Refused, match="is no whole xz file of a zip file"):
             recorded.recorded_store(STUDY, tmp_path)
         assert not list((tmp_path / recorded.UNPACKED).iterdir())
+
+
+def test_an_archive_that_unpacks_to_more_than_any_study_needs_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rxrx_lib.study.archive.UNPACKED_LIMIT", 1000)
+    archive = root / "results" / "study" / recorded.ARCHIVE
+    with pytest.raises(Refused, match="it unpacks to more than 1000 bytes"):
+        unpacked(archive, tmp_path / "store")
 
 
 def test_the_fingerprint_is_that_of_the_archives(root: Path, tmp_path: Path) -> None:
