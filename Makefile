@@ -47,7 +47,7 @@ unit: $(READY)
 # built by `make book` alone.
 smoke: $(READY)
 	rm -rf $(SMOKE) && mkdir -p $(SMOKE)
-	cp -R _config.yml notebooks book $(SMOKE)
+	cp -R _config.yml notebooks book results $(SMOKE)
 	cd $(SMOKE) && $(CURDIR)/$(BIN)/rxrx book --profile smoke
 	BOOK_HTML=$(SMOKE)/_build/html $(BIN)/pytest -m browser
 

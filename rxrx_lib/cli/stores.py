@@ -1,4 +1,4 @@
-"""Commands on run stores: export, merge, verify."""
+"""Commands on run stores: export, merge, record, verify."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rxrx_lib.cli.arguments import (
     DONE,
@@ -15,13 +16,17 @@ from rxrx_lib.cli.arguments import (
     UsageError,
     add_command,
     add_hardware,
+    add_profile,
     as_usage,
     asked_hardware,
     asked_workers,
     count,
     positive_count,
 )
-from rxrx_lib.cli.studies import add_items, asked_specs
+from rxrx_lib.cli.studies import add_items, asked_specs, trained
+
+if TYPE_CHECKING:
+    from rxrx_lib.study.verify import Verdict
 
 
 def add_store_commands(commands: Commands) -> None:
@@ -33,7 +38,12 @@ def add_store_commands(commands: Commands) -> None:
         "write done runs into a zip file, without weights and embeddings: half a megabyte a run "
         "of the release at most",
     )
-    export.add_argument("file", type=Path, metavar="FILE", help="such as runs.zip")
+    export.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="such as runs.zip; runs.zip.xz is compressed as a whole, and much smaller",
+    )
     add_items(export)
     export.set_defaults(profile=None)  # without a study's name: every run of the store
 
@@ -41,7 +51,22 @@ def add_store_commands(commands: Commands) -> None:
     merge.set_defaults(stopped="Each run is there whole or not at all: give the command again.")
     merge.add_argument("files", type=Path, nargs="+", metavar="FILE", help="of rxrx export")
     merge.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    _add_record(commands)
     _add_verify(commands)
+
+
+def _add_record(commands: Commands) -> None:
+    record = add_command(
+        commands,
+        "record",
+        _record,
+        "write a profile's done runs and their numbers into a folder for version control",
+    )
+    record.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="default: results/PROFILE"
+    )
+    add_profile(record)
+    record.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
 
 
 def _add_verify(commands: Commands) -> None:
@@ -69,6 +94,18 @@ def _add_verify(commands: Commands) -> None:
     verify.add_argument("--workers", type=count, metavar="N", help="processes; default: cores")
 
 
+def _record(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.recorded import ARCHIVE, FOLDER, record
+
+    profile = trained(asked.profile)
+    folder = asked.folder or FOLDER / profile.name
+    exported = record(folder, profile, asked.runs)
+    _tell(exported.left_out)
+    size = (folder / ARCHIVE).stat().st_size / 1e6
+    print(f"{len(exported.sizes)} runs in {folder / ARCHIVE}: {size:.2f} MB, and their numbers")
+    return FAULT if exported.left_out else DONE
+
+
 def _export(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.archive import done_runs, export
     from rxrx_lib.study.runs import Run
@@ -79,7 +116,7 @@ def _export(asked: argparse.Namespace) -> int:
         some = [Run(asked.runs / spec.id) for spec in asked_specs(asked)]
     exported = export(asked.file, some)
     _tell(exported.left_out)
-    total = sum(exported.sizes.values()) / 1e6
+    total = asked.file.stat().st_size / 1e6
     largest = max(exported.sizes.values(), default=0) / 1e6
     print(
         f"{len(exported.sizes)} runs in {asked.file}: {total:.2f} MB, the largest {largest:.2f} MB"
@@ -100,13 +137,26 @@ def _merge(asked: argparse.Namespace) -> int:
 
 
 def _verify(asked: argparse.Namespace) -> int:
+    from rxrx_lib.study.recorded import readable
+
+    with readable(asked.runs) as store:
+        verdicts = _verdicts(asked, store)
+    for verdict in verdicts:
+        word = "agrees" if verdict.agrees else "DIFFERS"
+        print(f"{verdict.spec.id}  {word:<7}  {verdict.spec}: {verdict.words}")
+    agreeing = sum(verdict.agrees for verdict in verdicts)
+    print(f"{agreeing} of {len(verdicts)} runs agree")
+    return DONE if agreeing == len(verdicts) else FAULT
+
+
+def _verdicts(asked: argparse.Namespace, store: Path) -> list[Verdict]:
     from rxrx_lib.study.execute import Runtime
     from rxrx_lib.study.executors import executor
     from rxrx_lib.study.progress import Progress
     from rxrx_lib.study.verify import TOLERANCE, sampled, verify
     from rxrx_lib.training.hardware import resolve_device
 
-    specs = sampled(asked_specs(asked), asked.runs, asked.sample, asked.seed)
+    specs = sampled(asked_specs(asked), store, asked.sample, asked.seed)
     if not specs:
         raise ValueError(
             f"{asked.runs} has no done run of profile {asked.profile!r} and these items; execute "
@@ -122,13 +172,7 @@ def _verify(asked: argparse.Namespace) -> int:
         executor(asked_workers(asked, device)) as engine,
     ):
         again = dataclasses.replace(runtime, runs=asked.scratch or Path(temporary))
-        verdicts = verify(specs, asked.runs, again, engine, Progress(), tolerance)
-    for verdict in verdicts:
-        word = "agrees" if verdict.agrees else "DIFFERS"
-        print(f"{verdict.spec.id}  {word:<7}  {verdict.spec}: {verdict.words}")
-    agreeing = sum(verdict.agrees for verdict in verdicts)
-    print(f"{agreeing} of {len(verdicts)} runs agree")
-    return DONE if agreeing == len(verdicts) else FAULT
+        return verify(specs, store, again, engine, Progress(), tolerance)
 
 
 def _tell(sentences: list[str]) -> None:

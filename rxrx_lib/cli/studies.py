@@ -95,22 +95,24 @@ def add_items(command: argparse.ArgumentParser) -> None:
 
 def _plan(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.gpus import gpu
+    from rxrx_lib.study.recorded import readable
 
     on = as_usage(lambda: gpu(asked.gpu)) if asked.gpu else None
     if on and not asked.cost:
         raise UsageError(f"--gpu is {asked.gpu} without --cost; give both.")
-    specs = asked_specs(asked)
-    states = []
-    for spec in specs:
-        state, why = _state(asked.runs, spec)
-        states.append(state)
-        print(f"{spec.id}  {state:<9}  {spec}{why}")
-    counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
-    print(f"{len(specs)} runs ({counts})")
-    for line in _derived_lines(asked, specs):
-        print(line)
-    if asked.cost and specs:
-        _print_cost(asked, specs, on)
+    with readable(asked.runs) as asked.runs:
+        specs = asked_specs(asked)
+        states = []
+        for spec in specs:
+            state, why = _state(asked.runs, spec)
+            states.append(state)
+            print(f"{spec.id}  {state:<9}  {spec}{why}")
+        counts = ", ".join(f"{state}: {n}" for state, n in sorted(Counter(states).items()))
+        print(f"{len(specs)} runs ({counts})")
+        for line in _derived_lines(asked, specs):
+            print(line)
+        if asked.cost and specs:
+            _print_cost(asked, specs, on)
     return DONE
 
 
@@ -219,12 +221,14 @@ def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_ever
 
 def _report(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.ledger import ledger, written
+    from rxrx_lib.study.recorded import readable
     from rxrx_lib.study.soundness import store_faults
 
-    with faults_told_below():
-        rows = ledger(asked.runs, trained(asked.profile))
-    print(written(rows, asked.format), end="")
-    faults = store_faults(asked.runs)
+    with readable(asked.runs) as store:
+        with faults_told_below():
+            rows = ledger(store, trained(asked.profile))
+        print(written(rows, asked.format), end="")
+        faults = store_faults(store)
     tell_left_out(faults)
     return FAULT if faults and asked.strict else DONE
 

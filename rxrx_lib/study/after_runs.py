@@ -108,6 +108,10 @@ def _measure_rivals(spec: RunSpec, runtime: Runtime) -> None:
     rival_measures.measure_done(spec, runtime)
 
 
+def _lacks_second_wells(spec: RunSpec, store: Path) -> bool:
+    return second_wells(runs.Run(store / spec.id), spec.method) is None
+
+
 def _keep_by_cell_type(spec: RunSpec, runtime: Runtime) -> None:
     counted_otherwise.keep_by_cell_type(spec, runtime.runs)
 
@@ -170,9 +174,7 @@ DERIVATIONS: tuple[tuple[str, Derivation], ...] = (
         Derivation(
             words="answers on second wells",
             specs=lambda profile: by_site_runs(profile) if profile.screen is not None else [],
-            lacking=lambda spec, store: (
-                second_wells(runs.Run(store / spec.id), spec.method) is None
-            ),
+            lacking=_lacks_second_wells,
             make=predict_second_wells,
             screen=lambda spec: second_screen(spec.data),
         ),

@@ -9,17 +9,24 @@
     <id>/predictions/<hash>/derived/             NAME.json and NAME.npz, see rxrx_lib.study.derived
 
 Equal runs give equal bytes. Weights, logits and embeddings stay behind.
+
+An archive whose name ends in .xz is compressed as a whole instead of file by file. What many runs
+have in common is then kept once: a study takes a sixth of the room.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +48,15 @@ MEMBER = re.compile(
     rf"|derived/{DERIVED_NAME.pattern}))"
 )
 """Names that an archive may hold, beside its manifest."""
+UNPACKED_LIMIT = 2**30
+"""Bytes that an archive compressed as a whole may have, unpacked: more than the paper's runs."""
 
 
 class Exported(NamedTuple):
     """What an export wrote, and what it left out."""
 
     sizes: dict[str, int]
-    """Run to the bytes that it takes in the archive."""
+    """Run to the bytes that it takes in the archive, before it is compressed as a whole."""
     left_out: list[str]
     """Why other runs are not in it, one sentence each."""
 
@@ -58,7 +67,8 @@ def export(file: Path, some: Sequence[runs.Run]) -> Exported:
     Parameters
     ----------
     file
-        The archive; it appears whole or not at all. An earlier archive of runs is replaced.
+        The archive; it appears whole or not at all. An earlier archive of runs is replaced. With
+        the ending .xz it is compressed as a whole.
     some
         The runs; those that are not done are passed over.
 
@@ -72,8 +82,9 @@ def export(file: Path, some: Sequence[runs.Run]) -> Exported:
             f"{file} exists and is no archive of runs; give another name, or remove it."
         )
     exported = Exported({}, [])
-    with replacing(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        _add(archive, MANIFEST, json.dumps({"format": FORMAT}).encode())
+    whole = file.suffix == ".xz"
+    with replacing(file) as temporary, _created(temporary, whole) as archive:
+        _add(archive, MANIFEST, json.dumps({"format": FORMAT}).encode(), whole)
         for run in some:
             if not run.done:
                 continue
@@ -82,8 +93,8 @@ def export(file: Path, some: Sequence[runs.Run]) -> Exported:
                 exported.left_out.append(f"{fault}; {soundness.AWAY}")
                 continue
             exported.sizes[run.id] = sum(
-                _add(archive, f"{run.id}/{name}", content)
-                for name, content in _members(run, exported.left_out)
+                _add(archive, f"{run.id}/{name}", content, whole)
+                for name, content in _members(run, whole, exported.left_out)
             )
     return exported
 
@@ -91,10 +102,54 @@ def export(file: Path, some: Sequence[runs.Run]) -> Exported:
 def is_archive(file: Path) -> bool:
     """Tell whether a file is an archive of runs."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with opened(file) as archive:
             return MANIFEST in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, lzma.LZMAError, EOFError, OSError, ValueError):
         return False
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive for reading, however it is compressed.
+
+    Raises
+    ------
+    zipfile.BadZipFile, lzma.LZMAError, EOFError
+        If it is none, or damaged.
+    """
+    with ExitStack() as stack:
+        source: Path | IO[bytes] = file
+        if file.suffix == ".xz":
+            source = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(_Limited(stack.enter_context(lzma.open(file))), source)
+        yield stack.enter_context(zipfile.ZipFile(source))
+
+
+class _Limited:
+    """Reads a file of no more than :data:`UNPACKED_LIMIT` bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.left = file, UNPACKED_LIMIT
+
+    def read(self, size: int = -1, /) -> bytes:
+        content = self.file.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise zipfile.BadZipFile(f"it unpacks to more than {UNPACKED_LIMIT} bytes")
+        return content
+
+
+@contextmanager
+def _created(file: Path, whole: bool) -> Iterator[zipfile.ZipFile]:
+    if not whole:
+        with zipfile.ZipFile(file, "w") as archive:
+            yield archive
+        return
+    with (
+        lzma.open(file, "wb", preset=9) as packed,
+        zipfile.ZipFile(cast(IO[bytes], packed), "w") as archive,
+    ):
+        yield archive
 
 
 def done_runs(store: Path) -> list[runs.Run]:
@@ -105,7 +160,7 @@ def done_runs(store: Path) -> list[runs.Run]:
     ]
 
 
-def _members(run: runs.Run, left_out: list[str]) -> Iterator[tuple[str, bytes]]:
+def _members(run: runs.Run, whole: bool, left_out: list[str]) -> Iterator[tuple[str, bytes]]:
     """Give names and contents of what is kept of a run."""
     for name in ("spec.json", *(f"result/{each}" for each in soundness.KEPT_OF_RESULT)):
         yield name, (run.path / name).read_bytes()
@@ -119,13 +174,13 @@ def _members(run: runs.Run, left_out: list[str]) -> Iterator[tuple[str, bytes]]:
     if not ways:
         return
     sites = packed_sites(list(ways.values()))
-    yield SITES_FILE, _npz(sites)
+    yield SITES_FILE, _npz(sites, whole)
     for prediction, arrays in ways.items():
         there = f"predictions/{prediction.name}"
         for name in ("metrics.json", "provenance.json"):
             if (prediction / name).exists():
                 yield f"{there}/{name}", (prediction / name).read_bytes()
-        yield f"{there}/{REDUCED_FILE}", _npz(packed_answers(arrays, sites))
+        yield f"{there}/{REDUCED_FILE}", _npz(packed_answers(arrays, sites), whole)
         fault = soundness.derived_fault(prediction)
         if fault is not None:
             left_out.append(f"{fault}; {soundness.AWAY}")
@@ -134,16 +189,18 @@ def _members(run: runs.Run, left_out: list[str]) -> Iterator[tuple[str, bytes]]:
             yield f"{there}/derived/{path.name}", path.read_bytes()
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> int:
+def _add(archive: zipfile.ZipFile, name: str, content: bytes, whole: bool) -> int:
     """Write one member, the same bytes whatever the time; return how many."""
     member = zipfile.ZipInfo(name)  # its date is fixed
     member.external_attr = 0o644 << 16
-    member.compress_type = zipfile.ZIP_STORED if name.endswith(".npz") else zipfile.ZIP_DEFLATED
+    packed = whole or name.endswith(".npz")
+    member.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
     archive.writestr(member, content)
     return archive.getinfo(name).compress_size
 
 
-def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
+def _npz(arrays: dict[str, NDArray[Any]], whole: bool) -> bytes:
     content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **arrays)
+    write = np.savez if whole else np.savez_compressed
+    write(content, allow_pickle=False, **arrays)
     return content.getvalue()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import after_runs, embeddings, notebooks, status
+from rxrx_lib.study import after_runs, embeddings, notebooks, recorded, status
 from rxrx_lib.study.catalogue import items_of, runs_for
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
@@ -73,7 +73,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
     chapters = root / "book" / "chapters"
     chapters.mkdir(exist_ok=True)
     inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
-    inputs.append(embeddings.fingerprint(root / "data"))
+    inputs += [embeddings.fingerprint(root / "data"), recorded.fingerprint(root)]
     if profile.chapters is not None:
         to_stderr(embeddings.origin(root / "data"))
     executed = _make_chapters(root, profile, inputs, workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 import time
 import uuid
@@ -17,7 +18,7 @@ import numpy as np
 
 from rxrx_lib.data.atomic import replacing, write_text
 from rxrx_lib.study import runs, soundness
-from rxrx_lib.study.archive import FORMAT, MANIFEST, MEMBER
+from rxrx_lib.study.archive import FORMAT, MANIFEST, MEMBER, opened
 from rxrx_lib.study.kept import read_npz
 from rxrx_lib.study.reduction import SITES_FILE
 
@@ -60,7 +61,7 @@ def merge(files: Sequence[Path], store: Path) -> Merged:
     """
     merged = Merged([], [], [], [])
     with _staging(store) as staging:
-        folders = [_unpacked(file, staging / str(n)) for n, file in enumerate(files)]
+        folders = [unpacked(file, staging / str(n)) for n, file in enumerate(files)]
         for file, folder in zip(files, folders, strict=True):
             for path in sorted(folder.iterdir()):
                 _place(runs.Run(path), runs.Run(store / path.name), file, merged)
@@ -86,19 +87,32 @@ def _staging(store: Path) -> Iterator[Path]:
                 store.rmdir()  # only if nothing was merged
 
 
-def _unpacked(file: Path, into: Path) -> Path:
-    """Unpack an archive and check every run in it."""
+def unpacked(file: Path, into: Path) -> Path:
+    """Unpack an archive into a folder that is not there yet, and check every run in it.
+
+    Raises
+    ------
+    Refused
+        As :func:`merge`.
+    """
     into.mkdir()
     try:
-        with zipfile.ZipFile(file) as archive:
+        with opened(file) as archive:
             members = _members(file, archive)
             for member in members:
                 path = into / member.filename
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(archive.read(member))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        NotImplementedError,
+    ) as error:
+        kind = "xz file of a zip file" if file.suffix == ".xz" else "zip file"
         raise Refused(
-            f"{file} is no whole zip file ({error}); copy it again from where it was exported."
+            f"{file} is no whole {kind} ({error}); copy it again from where it was exported."
         ) from error
     for path in sorted(into.iterdir()):
         fault = _fault(runs.Run(path))

@@ -157,6 +157,23 @@ PROFILES = {
             subset_epochs=8,  # two thirds: the subsets are two in five of the demo's runs
         ),
         Profile(
+            name="study",
+            purpose="simulated numbers worth quoting; hours on a laptop, run once and recorded",
+            screen=ScreenSpec(),
+            # The first three are the demo's pairs: the same screens, other trainings.
+            replicates=tuple(Replicate(screen_seed=10 + i, seed=i) for i in range(5)),
+            network=NetworkSpec(backbone="densenet_small", embedding=128),
+            # As many as fit the hours; by the baseline on development screens, half as many again
+            # would add two points (benchmarks/epochs.py).
+            recipe=dataclasses.replace(LAPTOP, epochs=48),
+            evaluate_every=4,
+            reversal_coefficients=(0.1, 1.0, 10.0),
+            curve_replicates=3,
+            few_experiments_epochs=144,
+            subset_replicates=3,
+            subset_epochs=16,  # a third: the subsets are nearly half of the study's runs
+        ),
+        Profile(
             name="paper",
             purpose="the paper's own size, on the RxRx1 release; needs a cluster",
             screen=None,

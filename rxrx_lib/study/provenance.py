@@ -41,8 +41,8 @@ def provenance(attempts: Sequence[dict[str, Any]], root: Path, data: DataSpec) -
     -------
     dict
         ``code``, ``libraries`` and ``hardware`` of the last try, ``data``, ``started`` of the
-        first try, ``ended``, ``seconds`` of all tries together, and, where there was more than
-        one, ``attempts``.
+        first try, ``ended``, ``seconds`` and ``processor_seconds`` of all tries together (the
+        latter where every try kept it), and, where there was more than one, ``attempts``.
     """
     last = attempts[-1]
     source = {
@@ -58,6 +58,9 @@ def provenance(attempts: Sequence[dict[str, Any]], root: Path, data: DataSpec) -
         "ended": _now(),
         "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
     }
+    if all("processor_seconds" in attempt for attempt in attempts):
+        spent = sum(attempt["processor_seconds"] for attempt in attempts)
+        source["processor_seconds"] = round(spent, 3)
     return source | ({"attempts": list(attempts)} if len(attempts) > 1 else {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,8 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
         ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by the
         runs of one pair of seeds),
-        ``seconds``, ``code``, ``hardware`` and ``date`` (what made the run, in words),
+        ``seconds``, ``processor_seconds`` (no value for older runs), ``code``, ``hardware`` and
+        ``date`` (what made the run, in words),
         ``epoch_steps``, ``epoch_training_sites`` and so on
         (each field of :class:`rxrx_lib.data.loader.EpochUse`; no value where an older run did not
         keep them), ``history`` (a dict: each column of history.csv with one value an epoch), and
@@ -120,6 +122,7 @@ def code_words(code: Mapping[str, Any]) -> str:
 def _made_by(source: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "seconds": source["seconds"],
+        "processor_seconds": source.get("processor_seconds", math.nan),
         "code": code_words(source["code"]),
         "hardware": source["hardware"],
         "date": source["ended"][:10],

@@ -25,6 +25,7 @@ GENERATED = {
     "chapters/figure7",
     "chapters/claims",
     "chapters/ledger",
+    "chapters/study",
     "chapters/figure6",
     "chapters/table3",
     "chapters/figure10",
@@ -256,7 +257,7 @@ def test_a_table_ends_its_cell_since_only_the_last_value_is_shown(notebook: Path
         assert not [text for text in unseen if text.startswith("pages.table(")]
 
 
-ALWAYS_SIMULATED = {"simulator", "negative_controls"}
+ALWAYS_SIMULATED = {"simulator", "negative_controls", "study"}
 """Pages that the release has no part in, or whose figure needs effects switched off."""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 

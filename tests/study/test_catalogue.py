@@ -51,8 +51,26 @@ def test_only_the_method_tells_two_runs_of_a_replicate_and_split_apart(plan: Pro
 
 
 def test_what_is_reported_comes_from_screens_that_nothing_was_tuned_on() -> None:
-    for name in ("smoke", "demo"):
+    for name in ("smoke", "demo", "study"):
         assert all(spec.data.screen.seed >= 10 for spec in runs_for(CATALOGUE, PROFILES[name]))
+
+
+def test_the_study_repeats_what_claims_rest_on_five_times_and_all_else_three_times() -> None:
+    plan = PROFILES["study"]
+    counted = {
+        item: len({(spec.data.screen.seed, spec.seed) for spec in specs_of(plan)})
+        for item, specs_of in CATALOGUE.items()
+    }
+    assert counted["table1"] == counted["figure10"] == 5
+    assert min(counted.values()) == 3
+
+
+def test_the_studys_first_replicates_are_the_demos_and_none_of_its_runs_is() -> None:
+    study, demo = PROFILES["study"], PROFILES["demo"]
+    assert study.replicates[:3] == demo.replicates
+    assert study.screen == demo.screen
+    ids = [{spec.id for spec in runs_for(CATALOGUE, plan)} for plan in (study, demo)]
+    assert not ids[0] & ids[1]
 
 
 def test_negative_controls_switch_one_thing_off_each() -> None:
@@ -90,7 +108,7 @@ def test_an_unknown_item_lists_the_known_ones() -> None:
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="profile is 'huge'; choose one of smoke, demo, paper"):
+    with pytest.raises(ValueError, match="profile is 'huge'; choose one of smoke, demo, study"):
         profile("huge")
 
 

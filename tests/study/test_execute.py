@@ -91,6 +91,7 @@ def test_a_done_run_leaves_its_result_its_predictions_and_nothing_else(
         "started",
         "ended",
         "seconds",
+        "processor_seconds",
         "epoch",
         "run",
         "sha256",
@@ -215,7 +216,8 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_bits_of_an_undist
     assert not run.checkpoint.exists()
     source = run.provenance()
     first, second = source["attempts"]
-    assert first.keys() == second.keys() == {"code", "hardware", "started", "seconds"}
+    kept = {"code", "hardware", "started", "seconds", "processor_seconds"}
+    assert first.keys() == second.keys() == kept
     assert source["started"] == first["started"] <= second["started"] <= source["ended"]
     assert source["seconds"] == pytest.approx(first["seconds"] + second["seconds"])
     assert min(first["seconds"], second["seconds"]) > 0

@@ -114,6 +114,10 @@ def test_of_several_tries_the_first_begins_the_last_describes_and_all_take_time(
     assert source["code"] == {"commit": "def"}
     assert source["hardware"] == "machine of def"
     assert source["attempts"] == tries
+    assert "processor_seconds" not in source
+    counted = [{**each, "processor_seconds": 0.5} for each in tries]
+    source = provenance(counted, prepare_screen(RELEASE, release), RELEASE)
+    assert source["processor_seconds"] == 1.0
 
 
 def test_a_try_that_begins_names_code_machine_and_time() -> None:

@@ -13,6 +13,7 @@ from rxrx_lib.study import catalogue, profiles, runs
 from rxrx_lib.study.archive import done_runs, export
 from rxrx_lib.study.execute import Runtime, run_one
 from rxrx_lib.study.merge import merge
+from rxrx_lib.study.recorded import ARCHIVE
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.study.verify import compared, sampled
 from tests.study.stored import finish, finish_with_predictions, made_up_predictions
@@ -77,6 +78,18 @@ def test_a_scratch_store_is_kept_and_gone_on_with(
     monkeypatch.setattr("rxrx_lib.study.execute.run_one", None)
     assert verify(release, trained, *words) == 0
     assert verify(release, trained, "--scratch", str(trained)) == 2
+
+
+def test_a_sample_of_what_is_recorded_is_trained_again(
+    release: Path, trained: Path, item: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(tmp_path / "study" / ARCHIVE, done_runs(trained))
+    before = tree(tmp_path)
+    assert verify(release, tmp_path / "study") == 0
+    line, count = told(capsys.readouterr().out)
+    assert line.startswith("agrees   equal, bit by bit: metrics and predictions (answers;")
+    assert count == "1 of 1 runs agree"
+    assert tree(tmp_path) == before
 
 
 def test_a_merged_run_is_compared_by_its_answers(

@@ -14,13 +14,13 @@ from tests.training.tiny import EVERY_STEP, network, train
 
 
 def test_a_try_counts_its_seconds_and_comes_after_the_earlier_ones() -> None:
-    times = iter([100.0, 102.5, 104.0])
-    attempts = Attempts({"hardware": "new"}, clock=lambda: next(times))
-    assert attempts.so_far() == [{"hardware": "new", "seconds": 2.5}]
+    times, processor = iter([100.0, 102.5, 104.0]), iter([7.0, 8.0, 8.25])
+    attempts = Attempts({"hardware": "new"}, lambda: next(times), lambda: next(processor))
+    assert attempts.so_far() == [{"hardware": "new", "seconds": 2.5, "processor_seconds": 1.0}]
     attempts.earlier = [{"hardware": "old", "seconds": 60.0}]
     assert attempts.so_far() == [
         {"hardware": "old", "seconds": 60.0},
-        {"hardware": "new", "seconds": 4.0},
+        {"hardware": "new", "seconds": 4.0, "processor_seconds": 1.25},
     ]
 
 
