@@ -8,11 +8,13 @@ from rxrx_lib.models.methods import METHODS, method
 from rxrx_lib.study.ablations import normalizations, table2
 from rxrx_lib.study.channel_subsets import masked_runs, subset_runs
 from rxrx_lib.study.choosing import choosing
+from rxrx_lib.study.components import components
 from rxrx_lib.study.few_experiments import table4
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
 from rxrx_lib.study.similarity import figure7
 from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.study.strength import strength
 
 
 def table1(profile: Profile) -> list[RunSpec]:
@@ -100,6 +102,8 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "table6": table6,
     "figure8": lambda profile: masked_runs(profile) + subset_runs(profile),
     "figure9": subset_runs,
+    "strength": strength,
+    "components": components,
 }
 
 ON_REQUEST: dict[str, Callable[[Profile], list[RunSpec]]] = {"choosing": choosing}

@@ -13,6 +13,7 @@ from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.cell_types import table3_cells
 from rxrx_lib.study.channel_games import channel_shares, share_cells
 from rxrx_lib.study.channel_subsets import subset_cells
+from rxrx_lib.study.components import component_cells
 from rxrx_lib.study.dynamics import dynamics_cells
 from rxrx_lib.study.few_experiments import table4_cells
 from rxrx_lib.study.mixing import purity_cells
@@ -20,6 +21,7 @@ from rxrx_lib.study.negative_controls import negative_control_cells
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.results import gather, gather_predictions
 from rxrx_lib.study.reversal_tradeoff import tradeoff_cells
+from rxrx_lib.study.strength import strength_cells
 from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
 
 COLUMNS = (
@@ -51,6 +53,8 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table5", normalization_cells),
     ("table6", normalization_cells),
     ("figure9", subset_cells),
+    ("strength", strength_cells),
+    ("components", component_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 

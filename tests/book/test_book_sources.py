@@ -32,6 +32,7 @@ GENERATED = {
     "chapters/tables5_6",
     "chapters/channels",
     "chapters/negative_controls",
+    "chapters/strength",
     "chapters/test_time_statistics",
     "chapters/reversal_tradeoff",
     "chapters/embeddings",

@@ -1,0 +1,180 @@
+"""Who removes which technical effect: verdicts, the page's table, and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from rxrx_lib.evaluation.intervals import t_interval
+from rxrx_lib.study.ablation_panels import points_words
+from rxrx_lib.study.claims import signed
+from rxrx_lib.study.components import (
+    ALL,
+    LABELS,
+    OFF,
+    ROWS,
+    UNCORRECTED,
+    Accuracies,
+    Losses,
+    losses,
+    shares,
+)
+from rxrx_lib.study.contrasts import difference
+from rxrx_lib.study.verdicts import SUPPORTED, UNDECIDED, judge
+
+MARGIN = 2.0
+"""Percentage points: the smallest loss that matters, as for the claims."""
+BY_SELF = "self-standardisation removes it"
+BY_ADABN = "needs AdaBN"
+BY_NEITHER = "neither removes it"
+HARMLESS = "costs nothing"
+OUTCOMES = {
+    BY_SELF: "Self-standardisation already removes",
+    BY_ADABN: "AdaBN removes what self-standardisation does not of",
+    BY_NEITHER: "Neither removes",
+    HARMLESS: "With nothing against it no accuracy is lost by",
+    UNDECIDED: "Undecided",
+}
+COLUMNS = {
+    UNCORRECTED: "lost with nothing against it",
+    "self": "self-standardisation gives back",
+    "adabn": "AdaBN gives back",
+    "stays": "stays lost",
+}
+
+
+def outcome(lost: Mapping[str, Mapping[str, float]]) -> str:
+    """Say who removes an effect, where replicates decide it.
+
+    A loss counts as one where the 95 % interval lies above 0 and the mean reaches the margin; as
+    none where the 90 % interval ends below the margin. What is neither is undecided, as is
+    everything with one replicate.
+
+    Parameters
+    ----------
+    lost
+        Arm to replicate to points, one row of :func:`rxrx_lib.study.components.losses`.
+    """
+    there = {arm: _judged(values, "increase") for arm, values in lost.items()}
+    gone = {arm: _judged(values, "no_increase") for arm, values in lost.items()}
+    if there.get("baseline"):
+        decided = {BY_NEITHER: there.get("adabn"), BY_ADABN: gone.get("adabn")}
+    elif gone.get("baseline"):
+        decided = {BY_SELF: there.get(UNCORRECTED), HARMLESS: gone.get(UNCORRECTED)}
+    else:
+        return UNDECIDED
+    return next((name for name, holds in decided.items() if holds), UNDECIDED)
+
+
+def component_table(lost: Losses) -> pd.DataFrame:
+    """Return who gives back how much as words, a row an effect: points, mean over replicates."""
+    rows = []
+    for row, label in ROWS.items():
+        if row in lost:
+            parts = {UNCORRECTED: lost[row].get(UNCORRECTED, {}), **shares(lost[row])}
+            words = [
+                points_words(t_interval(list(parts[name].values())) if parts.get(name) else None)
+                for name in COLUMNS
+            ]
+            rows.append((label, *words, outcome(lost[row])))
+    return pd.DataFrame(rows, columns=["technical effect", *COLUMNS.values(), "verdict"])
+
+
+def component_claims(found: Accuracies) -> list[str]:
+    """Say who removes what, as far as replicates decide it, and which effects cost the most.
+
+    Parameters
+    ----------
+    found
+        As :func:`rxrx_lib.study.components.accuracies` gives them.
+    """
+    lost = {row: each for row, each in losses(found).items() if row in LABELS}
+    if not lost:
+        return []
+    of = {row: outcome(each) for row, each in lost.items()}
+    groups = {
+        name: [LABELS[row] for row, found_outcome in of.items() if found_outcome == name]
+        for name in OUTCOMES
+    }
+    single = all(len(each) < 2 for arms in lost.values() for each in arms.values())
+    why = " (one replicate decides nothing)" if single else ""
+    lines = [
+        f"{OUTCOMES[name]}{why if name == UNDECIDED else ''}: {', '.join(some)}."
+        for name, some in groups.items()
+        if some
+    ]
+    lines += [
+        line
+        for arm, words in (
+            (UNCORRECTED, "With nothing against them"),
+            ("baseline", "After self-standardisation"),
+            ("adabn", "After self-standardisation and AdaBN"),
+        )
+        if (line := _order_line(lost, arm, words))
+    ]
+    return lines + _sum_lines(losses(found))
+
+
+def calm_claims(found: Accuracies) -> list[str]:
+    """Say what the corrections change where there is nothing to correct."""
+    lines = []
+    for words, upper, lower in (
+        ("Self-standardisation against nothing", "baseline", UNCORRECTED),
+        ("AdaBN on top of it", "adabn", "baseline"),
+    ):
+        change = difference(found.get((OFF, upper)), found.get((OFF, lower)))
+        if change is not None:
+            basis = (
+                "one replicate, which says nothing of its own spread"
+                if change.n < 2
+                else f"95\N{NO-BREAK SPACE}% interval {signed(change.low)} to "
+                f"{signed(change.high)}, {change.n} replicates"
+            )
+            lines.append(
+                f"{words}, all effects off: {signed(change.mean)} points of accuracy ({basis})."
+            )
+    return lines
+
+
+def _judged(values: Mapping[str, float], kind: str) -> bool:
+    found = judge(list(values.values()), kind, MARGIN)  # type: ignore[arg-type]  # two of the kinds
+    return found.verdict == SUPPORTED
+
+
+def _order_line(lost: Losses, arm: str, words: str) -> str:
+    """Name the three effects that cost an arm most, means over replicates."""
+    cost = {
+        row: float(np.mean(list(each[arm].values()))) for row, each in lost.items() if arm in each
+    }
+    first = sorted(cost, key=lambda row: -cost[row])[:3]
+    return (
+        words
+        + " the most costly are, by the mean: "
+        + ", ".join(
+            f"{LABELS[row]} ({cost[row]:.1f} points)".replace("-", "\N{MINUS SIGN}")
+            for row in first
+        )
+        + "."
+        if cost
+        else ""
+    )
+
+
+def _sum_lines(lost: Losses) -> list[str]:
+    """Hold the sum of the single losses against the loss under all effects at once."""
+    lines = []
+    for arm, words in (
+        (UNCORRECTED, "With nothing against them"),
+        ("adabn", "After self-standardisation and AdaBN"),
+    ):
+        alone = [lost[row][arm] for row in LABELS if arm in lost.get(row, {})]
+        if arm in lost.get(ALL, {}) and len(alone) == len(LABELS):
+            total = sum(float(np.mean(list(each.values()))) for each in alone)
+            at_once = float(np.mean(list(lost[ALL][arm].values())))
+            lines.append(
+                f"{words} the {len(alone)} effects cost {total:.1f} points if their single losses "
+                f"are added up, and {at_once:.1f} all at once."
+            )
+    return lines
