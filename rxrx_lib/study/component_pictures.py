@@ -14,7 +14,7 @@ from rxrx_lib.study.composite import Picture, composite
 from rxrx_lib.study.figures import WIDTH, figure_style, mark_simulated, wrapped
 from rxrx_lib.study.picture_sheets import PICTURE_DPI, colour_picture, small_title
 
-DETAIL = {"image_size": 120, "pixel_size": 2.0}
+PIXELS, PIXEL_SIZE = 120, 2.0
 """Finer than what the networks get, so that one sees it, on 240 release pixels."""
 COLUMNS = 4
 
@@ -37,10 +37,10 @@ def component_pictures(screen: ScreenSpec | None) -> dict[str, Picture]:
     if screen is None:
         return {}
     site = most_affected(screen)
-    screens = {"none": dataclasses.replace(screen, technical=0.0, **DETAIL)}
+    fine = dataclasses.replace(screen, image_size=PIXELS, pixel_size=PIXEL_SIZE)
+    screens = {"none": dataclasses.replace(fine, technical=0.0)}
     for name, label in LABELS.items():
-        alone = {"technical": FACTOR, "effects": only(name), **DETAIL}
-        screens[label] = dataclasses.replace(screen, **alone)
+        screens[label] = dataclasses.replace(fine, technical=FACTOR, effects=only(name))
     return {label: render_site(draw_truth(each), site) for label, each in screens.items()}
 
 

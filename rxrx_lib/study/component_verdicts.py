@@ -37,6 +37,11 @@ OUTCOMES = {
     HARMLESS: "With nothing against it no accuracy is lost by",
     UNDECIDED: "Undecided",
 }
+LARGEST = {
+    "self": "self-standardisation gives back most of",
+    "adabn": "AdaBN gives back most of",
+    "stays": "most stays lost of",
+}
 COLUMNS = {
     UNCORRECTED: "lost with nothing against it",
     "self": "self-standardisation gives back",
@@ -105,6 +110,7 @@ def component_claims(found: Accuracies) -> list[str]:
         for name, some in groups.items()
         if some
     ]
+    lines.append(_largest_share_line(lost, single=single))
     lines += [
         line
         for arm, words in (
@@ -143,23 +149,29 @@ def _judged(values: Mapping[str, float], kind: str) -> bool:
     return found.verdict == SUPPORTED
 
 
+def _largest_share_line(lost: Losses, *, single: bool) -> str:
+    """Say of each effect that costs something which of the three shares is the largest."""
+    most: dict[str, list[str]] = {name: [] for name in (*LARGEST, "")}
+    for row, each in lost.items():
+        mean = {name: float(np.mean(list(part.values()))) for name, part in shares(each).items()}
+        costs = each.get(UNCORRECTED) and float(np.mean(list(each[UNCORRECTED].values()))) >= MARGIN
+        largest = max(mean, key=lambda name: mean[name]) if costs and len(mean) == 3 else ""
+        most[largest].append(LABELS[row])
+    doubt = ", which one replicate cannot tell from luck" if single else ""
+    parts = [f"{words} {', '.join(most[name])}" for name, words in LARGEST.items() if most[name]]
+    if most[""]:
+        parts.append(f"less than {MARGIN:g} points are lost to {', '.join(most[''])}")
+    return f"By the largest share of each loss{doubt}: {'; '.join(parts)}."
+
+
 def _order_line(lost: Losses, arm: str, words: str) -> str:
-    """Name the three effects that cost an arm most, means over replicates."""
+    """Name up to three effects that cost an arm most, means over replicates."""
     cost = {
         row: float(np.mean(list(each[arm].values()))) for row, each in lost.items() if arm in each
     }
-    first = sorted(cost, key=lambda row: -cost[row])[:3]
-    return (
-        words
-        + " the most costly are, by the mean: "
-        + ", ".join(
-            f"{LABELS[row]} ({cost[row]:.1f} points)".replace("-", "\N{MINUS SIGN}")
-            for row in first
-        )
-        + "."
-        if cost
-        else ""
-    )
+    first = [row for row in sorted(cost, key=lambda row: -cost[row]) if cost[row] > 0][:3]
+    named = ", ".join(f"{LABELS[row]} ({cost[row]:.1f} points)" for row in first)
+    return f"{words} the most costly are, by the mean: {named}." if first else ""
 
 
 def _sum_lines(lost: Losses) -> list[str]:

@@ -233,6 +233,10 @@ def test_one_replicate_decides_nothing() -> None:
     ]
     lines = component_verdicts.component_claims(found)
     assert lines[0] == "Undecided (one replicate decides nothing): focus."
+    assert lines[1] == (
+        "By the largest share of each loss, which one replicate cannot tell from luck: "
+        "self-standardisation gives back most of focus."
+    )
     assert "With nothing against them the most costly are, by the mean: focus (30.0 points)." in (
         lines
     )
@@ -262,6 +266,21 @@ def test_the_ledger_keeps_accuracies_losses_and_shares() -> None:
     data = components.component_data(components.accuracies(results))
     assert len(data) == 2 * 3 * 2
     assert set(data["effect on"]) == {"none", "focus"}
+
+
+def test_the_largest_share_of_each_loss_is_named() -> None:
+    made = {
+        "gain_offset": (30.0, 2.0, 1.0),
+        "gamma": (30.0, 20.0, 1.0),
+        "blur": (30.0, 25.0, 20.0),
+        "noise": (1.0, 0.0, 0.0),
+    }
+    found = components.accuracies(component_results(made))
+    assert component_verdicts.component_claims(found)[-4] == (
+        "By the largest share of each loss: self-standardisation gives back most of brightness "
+        "and background; AdaBN gives back most of grey scale (gamma); most stays lost of focus; "
+        "less than 2 points are lost to camera noise."
+    )
 
 
 def test_two_runs_of_one_arm_and_replicate_are_refused() -> None:
