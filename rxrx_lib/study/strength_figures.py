@@ -125,8 +125,9 @@ def _reference(axis: Axes, name: str, position: float) -> None:
         name,
         (0.0, position),
         xycoords=("axes fraction", "data"),
-        xytext=(3, 3),
+        xytext=(3, -3),
         textcoords="offset points",
+        va="top",
         fontsize=8,
         color="#555555",
     )

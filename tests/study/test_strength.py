@@ -13,7 +13,7 @@ import pytest
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import component_pictures, component_verdicts, components, strength
 from rxrx_lib.study.ablations import SELF
-from rxrx_lib.study.catalogue import CATALOGUE, negative_controls, runs_for, table1
+from rxrx_lib.study.catalogue import negative_controls, runs_for, table1
 from rxrx_lib.study.channel_subsets import subset_runs
 from rxrx_lib.study.components import ALL, ARMS, FACTOR, LABELS, OFF, UNCORRECTED
 from rxrx_lib.study.figures import method_style
@@ -97,7 +97,7 @@ def test_the_release_has_no_such_runs_since_its_effects_cannot_be_switched() -> 
 
 def test_what_other_items_have_trained_already_is_not_trained_again() -> None:
     demo, smoke = PROFILES["demo"], PROFILES["smoke"]
-    others = [item for item in CATALOGUE if item not in ("strength", "components")]
+    others = ["table1", "negative_controls", "figure9", "table5", "table6"]
     new = {
         name: {s.id for s in runs_for(["strength", "components"], plan)}
         - {s.id for s in runs_for(others, plan)}
