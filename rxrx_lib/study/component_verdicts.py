@@ -9,11 +9,14 @@ import pandas as pd
 
 from rxrx_lib.evaluation.intervals import t_interval
 from rxrx_lib.study.ablation_panels import points_words
+from rxrx_lib.study.ablations import cells_of
 from rxrx_lib.study.claims import signed
 from rxrx_lib.study.components import (
     ALL,
+    ARMS,
     LABELS,
     OFF,
+    REVERSING,
     ROWS,
     UNCORRECTED,
     Accuracies,
@@ -22,6 +25,8 @@ from rxrx_lib.study.components import (
     shares,
 )
 from rxrx_lib.study.contrasts import difference
+from rxrx_lib.study.panels import cell_words
+from rxrx_lib.study.strength import change_basis
 from rxrx_lib.study.verdicts import SUPPORTED, UNDECIDED, judge
 
 MARGIN = 2.0
@@ -123,24 +128,42 @@ def component_claims(found: Accuracies) -> list[str]:
     return lines + _sum_lines(losses(found))
 
 
-def calm_claims(found: Accuracies) -> list[str]:
-    """Say what the corrections change where there is nothing to correct."""
+def calm_table(accuracy: Accuracies, probe: Accuracies) -> pd.DataFrame:
+    """Return what each arm reaches without any technical effect, as words, in percent.
+
+    Parameters
+    ----------
+    accuracy, probe
+        As :func:`rxrx_lib.study.components.accuracies` gives them: of siRNAs, and what a fresh
+        linear probe reads of the cell type.
+    """
+    words = [
+        {(cell.row, cell.column): cell_words(cell) for cell in cells_of(found)}
+        for found in (accuracy, probe)
+    ]
+    rows = [
+        (arm.label, *(some.get((OFF, name), "") for some in words))
+        for name, arm in (ARMS | REVERSING).items()
+        if (OFF, name) in accuracy
+    ]
+    return pd.DataFrame(rows, columns=["correction", "siRNA named", "cell type named, by a probe"])
+
+
+def calm_claims(accuracy: Accuracies, probe: Accuracies) -> list[str]:
+    """Say what the corrections change where there is nothing to correct; see :func:`calm_table`."""
     lines = []
     for words, upper, lower in (
         ("Self-standardisation against nothing", "baseline", UNCORRECTED),
-        ("AdaBN on top of it", "adabn", "baseline"),
+        ("AdaBN on top of self-standardisation", "adabn", "baseline"),
     ):
-        change = difference(found.get((OFF, upper)), found.get((OFF, lower)))
-        if change is not None:
-            basis = (
-                "one replicate, which says nothing of its own spread"
-                if change.n < 2
-                else f"95\N{NO-BREAK SPACE}% interval {signed(change.low)} to "
-                f"{signed(change.high)}, {change.n} replicates"
-            )
-            lines.append(
-                f"{words}, all effects off: {signed(change.mean)} points of accuracy ({basis})."
-            )
+        for what, found in (
+            ("of siRNA accuracy", accuracy),
+            ("of what a linear probe reads of the cell type", probe),
+        ):
+            change = difference(found.get((OFF, upper)), found.get((OFF, lower)))
+            if change is not None:
+                basis = change_basis(change)
+                lines.append(f"{words}: {signed(change.mean)} points {what} {basis}.")
     return lines
 
 

@@ -142,31 +142,19 @@ def strength_claims(found: Curves) -> list[str]:
     return falls + [_gap_line(found, name, factors) for name in others]
 
 
-def biology_claims(accuracy: Curves, probe: Curves) -> list[str]:
-    """Say what is lost where there is no technical effect, so that there is only biology to lose.
+def cell_type_claims(probe: Curves) -> list[str]:
+    """Say how methods differ in what a fresh linear probe reads of the cell type.
 
     Parameters
     ----------
-    accuracy, probe
-        As :func:`curves` gives them: of siRNAs, and what a fresh linear probe reads of the cell
-        type.
+    probe
+        As :func:`curves` gives them, of the cell type's probe.
     """
-    none = 0.0
-    lines = [
-        f"Without technical effects, {METHODS[method].label} against the baseline: "
-        + " and ".join(
-            f"{signed(gap.mean)} points {what}"
-            for what, gap in (
-                ("of accuracy", _gap(accuracy, method, none)),
-                ("of what a linear probe reads of the cell type", _gap(probe, method, none)),
-            )
-            if gap is not None
-        )
-        + f" {_spread([_gap(accuracy, method, none), _gap(probe, method, none)])}."
-        for method in METHODS
-        if method != "baseline" and _gap(accuracy, method, none) is not None
-    ]
-    return lines
+    factors = factors_of(probe)
+    if not factors or not has(probe, "baseline", factors):
+        return []
+    others = [name for name in METHODS if name != "baseline" and has(probe, name, factors)]
+    return [_gap_line(probe, name, factors) for name in others]
 
 
 def distinct_runs(*items: pd.DataFrame) -> pd.DataFrame:
@@ -202,11 +190,12 @@ def has(found: Curves, method: str, factors: Sequence[float]) -> bool:
     return all((method, factor) in found for factor in factors)
 
 
-def interval_words(found: Interval) -> str:
-    """Write points, and what they rest on where that is several replicates."""
-    if found.n < 2:
-        return signed(found.mean)
-    return f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})"
+def change_basis(change: Interval) -> str:
+    """Say in brackets what a change rests on."""
+    if change.n < 2:
+        return "(one replicate, which says nothing of its own spread)"
+    low, high = signed(change.low), signed(change.high)
+    return f"(95{PERCENT} interval {low} to {high}, {change.n} replicates)"
 
 
 def _fall_line(found: Curves, method: str, ends: tuple[float, float]) -> str:
@@ -216,13 +205,13 @@ def _fall_line(found: Curves, method: str, ends: tuple[float, float]) -> str:
     return (
         f"{METHODS[method].label}: from {_mean(weak):.1f}{PERCENT} at the factor {ends[0]:g} to "
         f"{_mean(strong):.1f}{PERCENT} at {ends[1]:g}, {signed(change.mean)} points "
-        f"{_spread([change])}."
+        f"{change_basis(change)}."
     )
 
 
 def _gap_line(found: Curves, method: str, factors: Sequence[float]) -> str:
     gaps = [(factor, _gap(found, method, factor)) for factor in factors]
-    parts = [f"{interval_words(gap)} at {factor:g}" for factor, gap in gaps if gap is not None]
+    parts = [f"{_gap_words(gap)} at {factor:g}" for factor, gap in gaps if gap is not None]
     return (
         f"{METHODS[method].label} minus baseline, points: {', '.join(parts)} "
         f"{_basis([gap for _, gap in gaps])}."
@@ -235,13 +224,11 @@ def _gap(
     return difference(found.get((method, factor)), found.get(("baseline", factor)))
 
 
-def _spread(some: Sequence[Interval | None]) -> str:
-    """Say in brackets what one change rests on, or two together."""
-    known = [each for each in some if each is not None]
-    if min(each.n for each in known) < 2:
-        return "(one replicate, which says nothing of its own spread)"
-    ranges = " and ".join(f"{signed(each.low)} to {signed(each.high)}" for each in known)
-    return f"(95{PERCENT} interval {ranges}, {known[0].n} replicates)"
+def _gap_words(found: Interval) -> str:
+    """Write points, and their interval where there is one."""
+    if found.n < 2:
+        return signed(found.mean)
+    return f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})"
 
 
 def _basis(some: Sequence[Interval | None]) -> str:

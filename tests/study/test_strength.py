@@ -143,15 +143,12 @@ def test_sentences_say_how_far_methods_fall_and_how_they_differ_at_each_factor()
     assert strength.strength_claims({}) == []
 
 
-def test_what_is_lost_where_nothing_is_to_correct_is_told_of_both_quantities() -> None:
-    results = strength_results(replicates=1)
-    lines = strength.biology_claims(
-        strength.curves(results), strength.curves(results, strength.PROBE)
-    )
-    adabn = next(line for line in lines if " AdaBN against" in line)
-    assert "+1.0 points of accuracy" in adabn
-    assert f"{MINUS}20.0 points of what a linear probe reads of the cell type" in adabn
-    assert strength.biology_claims({}, {}) == []
+def test_methods_are_compared_in_what_a_probe_reads_of_the_cell_type_too() -> None:
+    probe = strength.curves(strength_results(replicates=1), strength.PROBE)
+    lines = strength.cell_type_claims(probe)
+    assert len(lines) == 3
+    assert f"AdaBN minus baseline, points: {MINUS}20.0 at 0, {MINUS}20.0 at 1" in lines[1]
+    assert strength.cell_type_claims({}) == []
 
 
 def test_the_table_and_the_ledger_have_a_place_for_each_method_and_factor() -> None:
@@ -240,9 +237,30 @@ def test_one_replicate_decides_nothing() -> None:
     assert "With nothing against them the most costly are, by the mean: focus (30.0 points)." in (
         lines
     )
-    calm = component_verdicts.calm_claims(found)
-    assert calm[0].startswith("Self-standardisation against nothing, all effects off: +0.0 points")
-    assert "one replicate" in calm[1]
+
+
+def test_what_corrections_change_where_there_is_nothing_to_correct_is_told_of_both_quantities() -> (
+    None
+):
+    accuracy = {
+        (OFF, UNCORRECTED): {"10/0": 80.0, "11/1": 82.0},
+        (OFF, "baseline"): {"10/0": 90.0, "11/1": 93.0},
+        (OFF, "adabn"): {"10/0": 91.0, "11/1": 94.0},
+    }
+    probe = {(OFF, UNCORRECTED): {"10/0": 99.0}, (OFF, "baseline"): {"10/0": 72.0}}
+    table = component_verdicts.calm_table(accuracy, probe).set_index("correction")
+    assert list(table.index) == [arm.label for arm in ARMS.values()]
+    assert list(table["cell type named, by a probe"]) == ["99.0", "72.0", ""]
+    assert table.loc["nothing", "siRNA named"].startswith("81.0")
+    # 10 and 11: mean 10.5, t(0.975, 1) · 0.71 / √2 = 6.4.
+    assert component_verdicts.calm_claims(accuracy, probe) == [
+        "Self-standardisation against nothing: +10.5 points of siRNA accuracy "
+        f"(95{SPACE}% interval +4.1 to +16.9, 2 replicates).",
+        f"Self-standardisation against nothing: {MINUS}27.0 points of what a linear probe reads "
+        "of the cell type (one replicate, which says nothing of its own spread).",
+        "AdaBN on top of self-standardisation: +1.0 points of siRNA accuracy "
+        f"(95{SPACE}% interval +1.0 to +1.0, 2 replicates).",
+    ]
 
 
 def test_the_sum_of_single_losses_stands_against_the_loss_of_all_at_once() -> None:
@@ -293,7 +311,9 @@ def test_without_runs_there_is_nothing_to_say_and_nothing_breaks() -> None:
     nothing = pd.DataFrame([])
     assert strength.curves(nothing) == components.accuracies(nothing) == {}
     assert strength.strength_cells(nothing) == components.component_cells(nothing) == []
-    assert component_verdicts.component_claims({}) == component_verdicts.calm_claims({}) == []
+    assert component_verdicts.component_claims({}) == []
+    assert component_verdicts.calm_claims({}, {}) == []
+    assert len(component_verdicts.calm_table({}, {})) == 0
     assert len(component_verdicts.component_table({})) == len(components.component_data({})) == 0
     assert len(strength.strength_data({}, {})) == 0
     assert strength.reference_line(nothing, "accuracy") == {}
