@@ -26,7 +26,7 @@ from rxrx_lib.study.components import (
 )
 from rxrx_lib.study.contrasts import difference
 from rxrx_lib.study.panels import cell_words
-from rxrx_lib.study.strength import change_basis
+from rxrx_lib.study.strength_panels import change_basis
 from rxrx_lib.study.verdicts import SUPPORTED, UNDECIDED, judge
 
 MARGIN = 2.0

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from rxrx_lib.data.simulator import TechnicalEffects
-from rxrx_lib.evaluation.intervals import paired_differences, t_interval
+from rxrx_lib.evaluation.intervals import paired_differences
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.ablations import QUANTITIES, SELF
 from rxrx_lib.study.profiles import COMPONENTS, SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.strength import PROBE, shortened
+from rxrx_lib.study.strength import PROBE, mean_cell, shortened
 from rxrx_lib.study.tables import Cell, replicate_values
 
 FACTOR = 2.0
@@ -175,13 +175,13 @@ def component_cells(results: pd.DataFrame) -> list[Cell]:
     """Return the ledger's numbers: a row an effect, columns of accuracies, losses and shares."""
     metrics = {f"accuracy{ending}": metric for ending, metric in QUANTITIES.items()}
     cells = [
-        _cell(row, f"{column}_{arm}", values)
+        mean_cell(row, f"{column}_{arm}", values)
         for column, metric in (metrics | {PROBE: PROBE}).items()
         for (row, arm), values in accuracies(results, metric).items()
     ]
     for row, lost in losses(accuracies(results)).items():
-        cells += [_cell(row, f"loss_{arm}", values) for arm, values in lost.items()]
-        cells += [_cell(row, f"share_{name}", values) for name, values in shares(lost).items()]
+        cells += [mean_cell(row, f"loss_{arm}", values) for arm, values in lost.items()]
+        cells += [mean_cell(row, f"share_{name}", values) for name, values in shares(lost).items()]
     return cells
 
 
@@ -202,8 +202,3 @@ def component_data(found: Accuracies) -> pd.DataFrame:
         ],
         columns=["effect on", "against it", "screen/training seed", "accuracy", "points lost"],
     )
-
-
-def _cell(row: str, column: str, values: dict[str, float]) -> Cell:
-    mean = t_interval(list(values.values())).mean
-    return Cell(row=row, column=column, value=mean, replicates=values)

@@ -11,7 +11,13 @@ import pandas as pd
 import pytest
 
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study import component_pictures, component_verdicts, components, strength
+from rxrx_lib.study import (
+    component_pictures,
+    component_verdicts,
+    components,
+    strength,
+    strength_panels,
+)
 from rxrx_lib.study.ablations import SELF
 from rxrx_lib.study.catalogue import negative_controls, runs_for, table1
 from rxrx_lib.study.channel_subsets import subset_runs
@@ -128,7 +134,7 @@ def test_curves_are_by_method_and_factor_and_leave_single_effects_out() -> None:
 
 
 def test_sentences_say_how_far_methods_fall_and_how_they_differ_at_each_factor() -> None:
-    lines = strength.strength_claims(strength.curves(strength_results(replicates=1)))
+    lines = strength_panels.strength_claims(strength.curves(strength_results(replicates=1)))
     assert lines[0] == (
         f"Baseline: from 80.0{SPACE}% at the factor 0 to 40.0{SPACE}% at 2, {MINUS}40.0 points "
         "(one replicate, which says nothing of its own spread)."
@@ -136,24 +142,24 @@ def test_sentences_say_how_far_methods_fall_and_how_they_differ_at_each_factor()
     assert "AdaBN minus baseline, points: +1.0 at 0, +15.0 at 1, +30.0 at 2 (one replicate" in (
         "\n".join(lines)
     )
-    several = strength.strength_claims(strength.curves(strength_results()))
+    several = strength_panels.strength_claims(strength.curves(strength_results()))
     # 30 and 33: mean 31.5, t(0.975, 1) · 2.12 / √2 = 19.1.
     assert any("+31.5 (+12.4 to +50.6) at 2 (in brackets 95" in line for line in several)
     assert len(several) == 4 + 3
-    assert strength.strength_claims({}) == []
+    assert strength_panels.strength_claims({}) == []
 
 
 def test_methods_are_compared_in_what_a_probe_reads_of_the_cell_type_too() -> None:
     probe = strength.curves(strength_results(replicates=1), strength.PROBE)
-    lines = strength.cell_type_claims(probe)
+    lines = strength_panels.cell_type_claims(probe)
     assert len(lines) == 3
     assert f"AdaBN minus baseline, points: {MINUS}20.0 at 0, {MINUS}20.0 at 1" in lines[1]
-    assert strength.cell_type_claims({}) == []
+    assert strength_panels.cell_type_claims({}) == []
 
 
 def test_the_table_and_the_ledger_have_a_place_for_each_method_and_factor() -> None:
     results = strength_results()
-    table = strength.strength_table(strength.curves(results)).set_index("method")
+    table = strength_panels.strength_table(strength.curves(results)).set_index("method")
     assert list(table.columns) == ["factor 0", "factor 1", "factor 2"]
     assert table.loc["AdaBN", "factor 2"].startswith("71.5")
     cells = {(c.row, c.column): c for c in strength.strength_cells(results)}
