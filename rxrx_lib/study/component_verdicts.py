@@ -42,6 +42,11 @@ OUTCOMES = {
     HARMLESS: "With nothing against it no accuracy is lost by",
     UNDECIDED: "Undecided",
 }
+IN_WORDS = {
+    UNCORRECTED: "With nothing against them",
+    "baseline": "After self-standardisation",
+    "adabn": "After self-standardisation and AdaBN",
+}
 LARGEST = {
     "self": "self-standardisation gives back most of",
     "adabn": "AdaBN gives back most of",
@@ -115,17 +120,12 @@ def component_claims(found: Accuracies) -> list[str]:
         for name, some in groups.items()
         if some
     ]
-    lines.append(_largest_share_line(lost, single=single))
-    lines += [
-        line
-        for arm, words in (
-            (UNCORRECTED, "With nothing against them"),
-            ("baseline", "After self-standardisation"),
-            ("adabn", "After self-standardisation and AdaBN"),
-        )
-        if (line := _order_line(lost, arm, words))
-    ]
-    return lines + _sum_lines(losses(found))
+    # One training with nothing against the effects is too lucky or unlucky to be put into words.
+    shown = {arm: words for arm, words in IN_WORDS.items() if not (single and arm == UNCORRECTED)}
+    if not single:
+        lines.append(_largest_share_line(lost))
+    lines += [line for arm, words in shown.items() if (line := _order_line(lost, arm, words))]
+    return lines + _sum_lines(losses(found), shown)
 
 
 def calm_table(accuracy: Accuracies, probe: Accuracies) -> pd.DataFrame:
@@ -172,7 +172,7 @@ def _judged(values: Mapping[str, float], kind: str) -> bool:
     return found.verdict == SUPPORTED
 
 
-def _largest_share_line(lost: Losses, *, single: bool) -> str:
+def _largest_share_line(lost: Losses) -> str:
     """Say of each effect that costs something which of the three shares is the largest."""
     most: dict[str, list[str]] = {name: [] for name in (*LARGEST, "")}
     for row, each in lost.items():
@@ -180,11 +180,10 @@ def _largest_share_line(lost: Losses, *, single: bool) -> str:
         costs = each.get(UNCORRECTED) and float(np.mean(list(each[UNCORRECTED].values()))) >= MARGIN
         largest = max(mean, key=lambda name: mean[name]) if costs and len(mean) == 3 else ""
         most[largest].append(LABELS[row])
-    doubt = ", which one replicate cannot tell from luck" if single else ""
     parts = [f"{words} {', '.join(most[name])}" for name, words in LARGEST.items() if most[name]]
     if most[""]:
         parts.append(f"less than {MARGIN:g} points are lost to {', '.join(most[''])}")
-    return f"By the largest share of each loss{doubt}: {'; '.join(parts)}."
+    return f"By the largest share of each loss: {'; '.join(parts)}."
 
 
 def _order_line(lost: Losses, arm: str, words: str) -> str:
@@ -197,13 +196,10 @@ def _order_line(lost: Losses, arm: str, words: str) -> str:
     return f"{words} the most costly are, by the mean: {named}." if first else ""
 
 
-def _sum_lines(lost: Losses) -> list[str]:
+def _sum_lines(lost: Losses, arms: Mapping[str, str]) -> list[str]:
     """Hold the sum of the single losses against the loss under all effects at once."""
     lines = []
-    for arm, words in (
-        (UNCORRECTED, "With nothing against them"),
-        ("adabn", "After self-standardisation and AdaBN"),
-    ):
+    for arm, words in arms.items():
         alone = [lost[row][arm] for row in LABELS if arm in lost.get(row, {})]
         if arm in lost.get(ALL, {}) and len(alone) == len(LABELS):
             total = sum(float(np.mean(list(each.values()))) for each in alone)
