@@ -36,7 +36,7 @@ def gap_panel(found: Accuracies, labels: Mapping[str, str], rows_are: str) -> pd
         {
             rows_are: label,
             **{METHODS[name].label: cells.get((row, name), "") for name in COMPARED},
-            GAP: _points(difference(found.get((row, "adabn")), found.get((row, "baseline")))),
+            GAP: points_words(difference(found.get((row, "adabn")), found.get((row, "baseline")))),
         }
         for row, label in labels.items()
     )
@@ -112,7 +112,8 @@ def run_sentences(results: pd.DataFrame) -> list[str]:
     ]
 
 
-def _points(found: Interval | None) -> str:
+def points_words(found: Interval | None) -> str:
+    """Write points with their sign, ± half of their 95 % t interval; nothing for None."""
     if found is None:
         return ""
     half = "" if found.n < 2 else f"{PLUS_MINUS}{found.high - found.mean:.1f}"

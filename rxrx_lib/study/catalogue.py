@@ -8,12 +8,14 @@ from rxrx_lib.models.methods import METHODS, method
 from rxrx_lib.study.ablations import normalizations, table2
 from rxrx_lib.study.channel_subsets import masked_runs, subset_runs
 from rxrx_lib.study.choosing import choosing
+from rxrx_lib.study.components import components
 from rxrx_lib.study.few_experiments import table4
 from rxrx_lib.study.profiles import BY_SITE, BY_WELL, SEPARATED, Profile
 from rxrx_lib.study.reversal_tradeoff import CURVES, with_coefficient
 from rxrx_lib.study.rivals import rivals
 from rxrx_lib.study.similarity import figure7
 from rxrx_lib.study.spec import RunSpec
+from rxrx_lib.study.strength import strength
 
 
 def table1(profile: Profile) -> list[RunSpec]:
@@ -110,6 +112,8 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
     "figure8": lambda profile: masked_runs(profile) + subset_runs(profile),
     "figure9": subset_runs,
     "rivals": rivals,
+    "strength": strength,
+    "components": components,
 }
 
 

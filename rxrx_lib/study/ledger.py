@@ -13,6 +13,7 @@ from rxrx_lib.study.catalogue import CATALOGUE
 from rxrx_lib.study.cell_types import table3_cells
 from rxrx_lib.study.channel_games import channel_shares, share_cells
 from rxrx_lib.study.channel_subsets import subset_cells
+from rxrx_lib.study.components import component_cells
 from rxrx_lib.study.counted_otherwise import table1_otherwise, table3_otherwise
 from rxrx_lib.study.dynamics import dynamics_cells
 from rxrx_lib.study.few_experiments import table4_cells
@@ -24,6 +25,7 @@ from rxrx_lib.study.reversal_tradeoff import tradeoff_cells
 from rxrx_lib.study.rivals import cells as rival_cells
 from rxrx_lib.study.rivals import gather_rivals
 from rxrx_lib.study.same_experiments import same_experiment_cells
+from rxrx_lib.study.strength import strength_cells
 from rxrx_lib.study.tables import BESIDE_TABLE1, Cell, cells, table1
 
 COLUMNS = (
@@ -56,6 +58,8 @@ FROM_RUNS: tuple[tuple[str, Callable[[pd.DataFrame], Iterable[Cell]]], ...] = (
     ("table6", normalization_cells),
     ("figure9", subset_cells),
     ("table1", table1_otherwise),
+    ("strength", strength_cells),
+    ("components", component_cells),
 )
 """Items of the catalogue, and the numbers that the metrics of their runs give."""
 

@@ -59,9 +59,11 @@ def banner(profile: Profile, results: pd.DataFrame) -> Shown:
     profile
         The profile of the page.
     results
-        The runs that the page rests on.
+        The runs that the page rests on; none under a profile that cannot have them.
     """
     here = code_words(code_version())
+    if results.empty:
+        return _banner(profile, screen_description(profile), "no runs", here)
     code = _distinct(results["code"])
     return _banner(
         profile,

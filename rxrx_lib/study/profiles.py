@@ -6,13 +6,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.data.simulator import ScreenSpec, TechnicalEffects
 from rxrx_lib.study.spec import DataSpec, NetworkSpec, RunSpec, SplitSpec
 from rxrx_lib.training.recipe import Recipe
 
 SEPARATED = SplitSpec(name="separated")
 BY_SITE = SplitSpec(name="stratified", unit="site")
 BY_WELL = SplitSpec(name="stratified", unit="well")
+COMPONENTS = tuple(each.name for each in dataclasses.fields(TechnicalEffects))
+"""What a simulated batch effect is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,17 @@ class Profile:
     """Epochs of the channel subsets' runs; 0 for the recipe's."""
     items: tuple[str, ...] | None = None
     """What of the catalogue it runs; None for all."""
+    strength_factors: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    """Of the strength curve, rising: factors on all technical effects of a screen together."""
+    components: tuple[str, ...] = COMPONENTS
+    """Which technical effects are also switched on one at a time."""
+    components_with_reversal: bool = False
+    """Whether gradient reversal, too, is trained under each effect alone. Not here: reversal is
+    told experiments by their label and not by what sets them apart, the strength curve has it at
+    every factor, and it would add two runs to the three that an effect takes. A profile with hours
+    to spend may."""
+    strength_epochs: int = 0
+    """Epochs of the runs of the strength curve and of single effects; 0 for the recipe's."""
     chapters: tuple[str, ...] | None = None
     """The notebooks of its book; None for all."""
 
@@ -144,6 +157,8 @@ PROFILES = {
             recipe=dataclasses.replace(LAPTOP, epochs=2, warmup_epochs=1, group_size=8),
             evaluate_every=1,
             reversal_coefficients=(1.0, 10.0),
+            strength_factors=(0.0, 1.0, 2.0),
+            components=("gain_offset", "blur"),
         ),
         Profile(
             name="demo",
@@ -155,6 +170,7 @@ PROFILES = {
             evaluate_every=3,
             few_experiments_epochs=72,
             subset_epochs=8,  # two thirds: the subsets are two in five of the demo's runs
+            strength_epochs=8,
         ),
         Profile(
             name="study",
@@ -172,6 +188,7 @@ PROFILES = {
             few_experiments_epochs=144,
             subset_replicates=3,
             subset_epochs=16,  # a third: the subsets are nearly half of the study's runs
+            strength_epochs=16,
         ),
         Profile(
             name="paper",

@@ -43,8 +43,9 @@ def gather(specs: Sequence[RunSpec], store: str | Path) -> pd.DataFrame:
         ``trained_cell_type`` and ``trained_experiments`` (of few experiments; empty and 0 for other
         splits), ``screen_seed`` (absent value -1 for the release), ``seed``,
         ``reversal_coefficient`` (0 where the method does not reverse), ``technical`` and
-        ``phenotype`` (the simulated screen's overall factors), ``replicate`` (a name shared by the
-        runs of one pair of seeds),
+        ``phenotype`` (the simulated screen's overall factors), ``effects`` (which of its technical
+        effects are on: ``all``, or the name of the one that is), ``replicate`` (a name shared by
+        the runs of one pair of seeds),
         ``seconds``, ``processor_seconds`` (no value for older runs), ``code``, ``hardware`` and
         ``date`` (what made the run, in words),
         ``epoch_steps``, ``epoch_training_sites`` and so on
@@ -153,5 +154,6 @@ def _described(spec: RunSpec) -> dict[str, Any]:
         "reversal_coefficient": spec.recipe.reversal_coefficient if reverses else 0.0,
         "technical": 1.0 if screen is None else screen.technical,
         "phenotype": 1.0 if screen is None else screen.phenotype,
+        "effects": "all" if screen is None else str(screen.effects),
         "replicate": f"{seed}/{spec.seed}",
     }

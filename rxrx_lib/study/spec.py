@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.data.normalization import NORMALIZATIONS
-from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec
+from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec, TechnicalEffects
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
 from rxrx_lib.models.architectures import (
     PARTS,
@@ -211,6 +211,8 @@ class RunSpec:
             factors = ("technical", "phenotype")
             set_to = {name: getattr(self.data.screen, name) for name in factors}
             odd += [f"{name} {factor:g}" for name, factor in set_to.items() if factor != 1]
+            effects = self.data.screen.effects
+            odd += [] if effects == TechnicalEffects() else [f"effects {effects}"]
         return " · ".join([self.method, str(self.split), where, f"seed {self.seed}", *odd])
 
 

@@ -34,6 +34,7 @@ GENERATED = {
     "chapters/tables5_6",
     "chapters/channels",
     "chapters/negative_controls",
+    "chapters/strength",
     "chapters/test_time_statistics",
     "chapters/rivals",
     "chapters/reversal_tradeoff",
@@ -257,7 +258,7 @@ def test_a_table_ends_its_cell_since_only_the_last_value_is_shown(notebook: Path
         assert not [text for text in unseen if text.startswith("pages.table(")]
 
 
-ALWAYS_SIMULATED = {"simulator", "negative_controls", "study"}
+ALWAYS_SIMULATED = {"simulator", "negative_controls", "strength", "study"}
 """Pages that the release has no part in, or whose figure needs effects switched off."""
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,3 +147,16 @@ def test_bad_specs_are_refused_by_the_name_of_the_field(field: str, value: objec
 def test_bad_effects_are_refused_by_the_name_of_the_field() -> None:
     with pytest.raises(ValueError, match=r"effects\.blur is -1; expected"):
         TechnicalEffects(blur=-1)
+
+
+def test_technical_effects_say_in_words_which_are_on() -> None:
+    names = [each.name for each in dataclasses.fields(TechnicalEffects)]
+    none = TechnicalEffects(**dict.fromkeys(names, 0.0))
+    assert str(TechnicalEffects()) == "all"
+    assert str(none) == "none"
+    for name in names:
+        assert str(dataclasses.replace(none, **{name: 1.0})) == name
+    assert str(dataclasses.replace(TechnicalEffects(), blur=0.0, noise=2.0)) == "blur 0, noise 2"
+    twice = dataclasses.replace(none, blur=2.0)
+    assert "blur 2" in str(twice)
+    assert "gamma 0" in str(twice)

@@ -202,3 +202,62 @@ def subset_results(replicates: int = 1) -> pd.DataFrame:
             more = {"channels": "".join(map(str, subset)), "accuracy_treatments": accuracy - 2}
             rows.append(row("baseline", "separated", replicate, accuracy, **more))
     return pd.DataFrame(rows)
+
+
+def strength_results(replicates: int = 2) -> pd.DataFrame:
+    """Return the strength curve at the factors 0, 1 and 2.
+
+    The baseline has 80, 60 and 40 in the first replicate, AdaBN 81, 75 and 70, the other two lie
+    between; a further replicate adds 2, 3 and 3 points to AdaBN, and 2, 0 and 0 to the others.
+    """
+    made = {
+        "baseline": (80.0, 60.0, 40.0),
+        "gradient_reversal": (80.0, 61.0, 42.0),
+        "adabn": (81.0, 75.0, 70.0),
+        "adabn_gradient_reversal": (80.0, 74.0, 68.0),
+    }
+    rows = []
+    for number, replicate in enumerate(REPLICATES[:replicates]):
+        for method, values in made.items():
+            more = (2, 3, 3) if method == "adabn" else (2, 0, 0)
+            for factor, accuracy, add in zip((0.0, 1.0, 2.0), values, more, strict=True):
+                probe = 79.0 if method == "adabn" else 99.0
+                rows.append(
+                    _effect_row(method, "self", replicate, accuracy + add * number)
+                    | {"technical": factor, "effects": "all", "cell_type_probe": probe}
+                    | {"id": f"{method}-{factor}-{replicate}"}
+                )
+    return pd.DataFrame(rows)
+
+
+def component_results(
+    lost: dict[str, tuple[float, float, float]], replicates: int = 2, spread: float = 0.5
+) -> pd.DataFrame:
+    """Return the runs of single technical effects; without any, 80 % are right.
+
+    Parameters
+    ----------
+    lost
+        Effect to the points that it costs with nothing against it, with self-standardisation, and
+        with AdaBN; each further replicate has one point more without effects, and loses ``spread``
+        more points with one.
+    """
+    arms = (("baseline", "training_all"), ("baseline", "self"), ("adabn", "self"))
+    rows = []
+    for number, replicate in enumerate(REPLICATES[:replicates]):
+        for effect, points in {"off": (0.0, 0.0, 0.0), **lost}.items():
+            for (method, normalization), loss in zip(arms, points, strict=True):
+                on = effect != "off"
+                accuracy = 80.0 + number - loss - spread * number * on
+                rows.append(
+                    _effect_row(method, normalization, replicate, accuracy)
+                    | {"technical": 2.0 * on, "effects": effect if on else "all"}
+                    | {"id": f"{method}-{normalization}-{effect}-{replicate}"}
+                )
+    return pd.DataFrame(rows)
+
+
+def _effect_row(method: str, normalization: str, replicate: str, accuracy: float) -> dict:
+    beside = {"accuracy_treatments": accuracy - 5, "accuracy_macro": accuracy - 3}
+    beside |= {"accuracy_wells": accuracy + 3, "majority_accuracy": 16.0}
+    return row(method, "separated", replicate, accuracy, normalization=normalization, **beside)

@@ -16,9 +16,11 @@ from rxrx_lib.study import paper
 from rxrx_lib.study.ledger import ledger, remeasured, written
 from rxrx_lib.study.profiles import PROFILES
 from tests.study.handmade import (
+    component_results,
     control_results,
     few_results,
     normalization_results,
+    strength_results,
     subset_results,
     table1_results,
     tradeoff_results,
@@ -47,6 +49,8 @@ def filled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
         "table5": normalized[normalized["method"] == "baseline"],
         "table6": normalized[normalized["method"] == "adabn"],
         "figure9": subset_results(),
+        "strength": strength_results(),
+        "components": component_results({"blur": (30.0, 12.0, 3.0)}),
     }
 
     def gather(specs: list[Any], store: Path) -> pd.DataFrame:
@@ -138,6 +142,10 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
     assert (beside["paper"], beside["simulated"]) == ("", "53")
     subset = by_place["figure9", "channels_12345", "gain"]
     assert (subset["paper"], subset["simulated"], subset["simulated_n"]) == ("2", "1", "1")
+    strong = by_place["strength", "adabn_2", "accuracy"]
+    assert (strong["paper"], strong["simulated"], strong["simulated_n"]) == ("", "71.5", "2")
+    part = by_place["components", "blur", "share_self"]
+    assert (part["paper"], part["simulated"], part["simulated_n"]) == ("", "18", "2")
     control = by_place["negative_controls", "technical_off", "adabn"]
     assert (control["paper"], control["simulated"]) == ("", "41")
 

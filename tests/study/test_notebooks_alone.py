@@ -32,8 +32,9 @@ from rxrx_lib.study.catalogue import CATALOGUE, runs_for
 from rxrx_lib.study.derived import own_prediction, read_derived, write_derived
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.findings import items
+from rxrx_lib.study.identity import identity
 from rxrx_lib.study.profiles import PROFILES
-from rxrx_lib.study.spec import PredictSpec, RunSpec, SplitSpec, identity
+from rxrx_lib.study.spec import PredictSpec, RunSpec, SplitSpec
 
 SMOKE = PROFILES["smoke"]
 FOLDER = Path(__file__).parents[2] / "notebooks"

@@ -31,6 +31,12 @@ def test_a_page_names_the_code_machine_and_day_of_its_runs(measured: pd.DataFram
     assert "page by" not in line
 
 
+def test_a_page_without_runs_says_so() -> None:
+    shown = pages.banner(PROFILES["paper"], pd.DataFrame([]))
+    assert "RxRx1" in shown.myst
+    assert "· no runs ·" in shown.myst
+
+
 def test_runs_by_other_code_than_the_pages_are_told_apart(measured: pd.DataFrame) -> None:
     measured.loc[0, "code"] = OTHER
     line = pages.banner(PROFILES["demo"], measured).myst

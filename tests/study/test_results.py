@@ -31,6 +31,7 @@ def test_done_runs_are_rows_in_the_order_asked(tmp_path: Path) -> None:
     assert results["split"].tolist() == ["stratified_by_well", "stratified_by_site"]
     assert results["replicate"].tolist() == ["-1/2", "0/1"]
     assert results["data"].tolist() == ["rxrx1", "simulated"]
+    assert results["effects"].tolist() == ["all", "all"]
     assert results["seconds"].tolist() == [2.5, 2.5]
     made_by = ("rxrx_lib 0.1.0, commit aaaaaaaaaa", "a processor", "2026-01-02")
     assert tuple(results.loc[0, ["code", "hardware", "date"]]) == made_by

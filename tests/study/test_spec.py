@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from rxrx_lib.data.simulator import ScreenSpec
+from rxrx_lib.data.simulator import ScreenSpec, TechnicalEffects
 from rxrx_lib.models.architectures import PARTS
 from rxrx_lib.study.execute import Runtime
 from rxrx_lib.study.identity import canonical, identity
+from rxrx_lib.study.profiles import COMPONENTS
 from rxrx_lib.study.spec import (
     DataSpec,
     NetworkSpec,
@@ -349,6 +350,10 @@ def test_a_run_is_named_in_words_that_tell_it_from_the_others() -> None:
         SIMULATED, data=DataSpec(name="simulated", screen=ScreenSpec(technical=0.0))
     )
     assert str(off) == "adabn · by site · screen 0 · seed 0 · technical 0"
+    effects = TechnicalEffects(**{name: float(name == "blur") for name in COMPONENTS})
+    screen = ScreenSpec(technical=2.0, effects=effects)
+    alone = dataclasses.replace(SIMULATED, data=DataSpec(name="simulated", screen=screen))
+    assert str(alone) == "adabn · by site · screen 0 · seed 0 · technical 2 · effects blur"
     odd = NetworkSpec(
         backbone="resnet50", head_layers=2, head_width=8, weights_sha256="0123456789abcdef" * 4
     )

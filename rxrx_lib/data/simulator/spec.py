@@ -58,6 +58,17 @@ class TechnicalEffects:
         for item in fields(self):
             _require_factor(f"effects.{item.name}", getattr(self, item.name))
 
+    def __str__(self) -> str:
+        """Say in words which are on: all, none, the one that is, or what is not as calibrated."""
+        factors = {item.name: getattr(self, item.name) for item in fields(self)}
+        on = {name: factor for name, factor in factors.items() if factor}
+        if not on:
+            return "none"
+        if list(on.values()) == [1]:
+            return next(iter(on))
+        odd = [f"{name} {factor:g}" for name, factor in factors.items() if factor != 1]
+        return ", ".join(odd) or "all"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScreenSpec:
