@@ -73,9 +73,10 @@ def test_a_plan_lists_the_runs_of_the_methods_asked_for(
 ) -> None:
     words = ["plan", "--profile", "smoke", "--methods", "adabn", "--runs", str(tmp_path)]
     assert cli.main([*words, "--only", "table1"]) == 0
-    *lines, count = capsys.readouterr().out.splitlines()
-    assert count == "6 runs (absent: 6)"
-    assert all(" adabn · " in line for line in lines)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[6] == "6 runs (absent: 6)"
+    assert all(" adabn · " in line for line in lines[:6])
+    assert lines[7:] == ["answers on second wells of 2 of these runs (absent: 2)"]
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

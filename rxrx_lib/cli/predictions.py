@@ -17,8 +17,7 @@ from rxrx_lib.cli.arguments import (
     asked_hardware,
 )
 from rxrx_lib.cli.studies import add_items, asked_specs
-from rxrx_lib.models.architectures import PARTS
-from rxrx_lib.study.spec import AS_TRAINED
+from rxrx_lib.models.architectures import AS_TRAINED, PARTS
 from rxrx_lib.training.pools import STATISTICS
 
 

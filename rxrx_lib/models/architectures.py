@@ -32,6 +32,8 @@ Across the families the small ones are not ordered as the paper's.
 
 PARTS = ("all", "neck", "trunk")
 """Which part of a network adapts to an experiment; see :mod:`rxrx_lib.models.parts`."""
+AS_TRAINED = "as_trained"
+"""In prediction: the part that adapted in training."""
 
 
 def require_part(part: str) -> None:

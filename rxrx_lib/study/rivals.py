@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval, t_interval
+from rxrx_lib.models.architectures import AS_TRAINED
 from rxrx_lib.study.profiles import BY_SITE, SEPARATED, Profile
 from rxrx_lib.study.results import gather_predictions
 from rxrx_lib.study.rival_files import read_measured
-from rxrx_lib.study.spec import AS_TRAINED, PredictSpec, RunSpec
+from rxrx_lib.study.spec import PredictSpec, RunSpec
 from rxrx_lib.study.tables import Cell
 
 METHODS_USED = ("baseline", "adabn")

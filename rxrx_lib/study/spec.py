@@ -10,6 +10,7 @@ from rxrx_lib.data.normalization import NORMALIZATIONS
 from rxrx_lib.data.simulator import SIMULATOR_VERSION, ScreenSpec, TechnicalEffects
 from rxrx_lib.evaluation.predictions import SPLIT_UNITS
 from rxrx_lib.models.architectures import (
+    AS_TRAINED,
     PARTS,
     SIBLINGS,
     check_backbone,
@@ -22,7 +23,6 @@ from rxrx_lib.training.recipe import Recipe
 
 DATA = ("simulated", "rxrx1", "rxrx1_controls")
 LABELS = ("true", "shuffled")
-AS_TRAINED = "as_trained"
 
 
 @dataclass(frozen=True, kw_only=True)

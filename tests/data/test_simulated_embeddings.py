@@ -133,5 +133,5 @@ def test_offsets_of_experiments_have_a_heavy_tail() -> None:
 
 
 def test_a_layout_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="treatments_per_plate is 0"):
-        simulated_embeddings.write(dataclasses.replace(TINY, treatments_per_plate=0), tmp_path)
+    with pytest.raises(ValueError, match="treatments_per_plate is -1"):
+        simulated_embeddings.write(dataclasses.replace(TINY, treatments_per_plate=-1), tmp_path)

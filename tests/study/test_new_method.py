@@ -163,7 +163,7 @@ def test_the_command_knows_the_methods_of_files_that_the_environment_names(tmp_p
     other.write_text(EXAMPLE.read_text().replace('name="coral"', 'name="other"'))
     both = os.pathsep.join(map(str, (EXAMPLE, other)))
     done = planned(both, "--only", "table1", "--methods", "coral", "other", "--runs", str(tmp_path))
-    assert done.stdout.splitlines()[-1] == "12 runs (absent: 12)", done.stderr
+    assert "12 runs (absent: 12)" in done.stdout.splitlines(), done.stderr
 
 
 def test_a_file_without_a_method_is_refused_in_one_sentence(tmp_path: Path) -> None:
