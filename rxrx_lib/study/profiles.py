@@ -168,6 +168,7 @@ PROFILES = {
             network=NetworkSpec(backbone="densenet_small", embedding=128),
             recipe=LAPTOP,
             evaluate_every=3,
+            reversal_coefficients=(0.1, 1.0, 10.0),
             few_experiments_epochs=72,
             subset_epochs=8,  # two thirds: the subsets are two in five of the demo's runs
             strength_epochs=8,

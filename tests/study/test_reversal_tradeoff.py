@@ -63,7 +63,7 @@ def test_what_table_1_has_trained_already_is_not_trained_again() -> None:
     plan = PROFILES["demo"]
     shared = {s.id for s in reversal_tradeoff(plan)} & {s.id for s in table1(plan)}
     assert len(shared) == 4
-    assert len(reversal_tradeoff(plan)) - len(shared) == 20
+    assert len(reversal_tradeoff(plan)) - len(shared) == 12
 
 
 @pytest.mark.parametrize("grouped", [False, True])
