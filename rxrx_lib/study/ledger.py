@@ -9,7 +9,7 @@ import pandas as pd
 
 from rxrx_lib.study import paper, prediction_statistics, similarity
 from rxrx_lib.study.ablations import normalization_cells, table2_cells
-from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.catalogue import CATALOGUE, items_of
 from rxrx_lib.study.cell_types import table3_cells
 from rxrx_lib.study.channel_games import channel_shares, share_cells
 from rxrx_lib.study.channel_subsets import subset_cells
@@ -107,10 +107,10 @@ def measured(
     profile
         Whose runs are looked up.
     items
-        Of the catalogue, whose numbers are wanted; all by default. Some take seconds.
+        Of the catalogue, whose numbers are wanted; the profile's by default. Some take seconds.
     """
     found: dict[Place, Cell] = {}
-    wanted = set(CATALOGUE if items is None else items)
+    wanted = set(items_of(profile) if items is None else items)
     for item, cells_of in FROM_RUNS:
         if item in wanted:
             found.update(_placed(item, cells_of(gather(CATALOGUE[item](profile), store))))

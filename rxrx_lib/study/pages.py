@@ -220,7 +220,7 @@ def data_behind(frame: pd.DataFrame, file_name: str, behind: str = "figure") -> 
     behind
         What they are behind, where it is no figure.
     """
-    words = frame.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+    words = frame.map(_word)
     anchor = _csv_anchor(frame, file_name)
     myst = [
         f"::::{{dropdown}} The numbers behind the {behind}",
@@ -252,3 +252,10 @@ def _csv_anchor(frame: pd.DataFrame, file_name: str) -> str:
     text = frame.to_csv(index=False, float_format="%.4g")
     link = f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
     return f'<a download="{file_name}" href="{link}">{file_name}</a>'
+
+
+def _word(value: object) -> str:
+    """Return a number with two digits; nothing for one that is absent."""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.2f}"
+    return str(value)

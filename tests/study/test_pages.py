@@ -93,3 +93,9 @@ def test_several_tables_can_be_saved_as_csv() -> None:
         assert re.findall(r'download="(.+?)"', text) == ["a.csv", "b.csv"]
         (first, _) = re.findall(r"base64,(.+?)\"", text)
         assert base64.b64decode(first).decode() == 'value\n1.25\n""\n'
+
+
+def test_an_absent_number_behind_a_figure_is_an_empty_cell_and_no_nan() -> None:
+    shown = pages.data_behind(pd.DataFrame({"a": [1.0, float("nan")]}), "a.csv")
+    assert "| 1.00 |" in shown.myst
+    assert "nan" not in shown.myst.replace("base64", "")
