@@ -97,5 +97,5 @@ def test_several_tables_can_be_saved_as_csv() -> None:
 
 def test_an_absent_number_behind_a_figure_is_an_empty_cell_and_no_nan() -> None:
     shown = pages.data_behind(pd.DataFrame({"a": [1.0, float("nan")]}), "a.csv")
-    assert "| 1.00 |" in shown.myst
-    assert "nan" not in shown.myst.replace("base64", "")
+    rows = [line for line in shown.myst.split("\n") if line.startswith("|")]
+    assert rows[2:] == ["| 1.00 |", "|  |"]
