@@ -182,7 +182,7 @@ DERIVATIONS: tuple[tuple[str, Derivation], ...] = (
     (
         "table3",
         Derivation(
-            words="accuracies by cell type, counted otherwise",
+            words="other accuracies by cell type",
             specs=separated_runs,
             lacking=counted_otherwise.lacks_by_cell_type,
             make=_keep_by_cell_type,
