@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +205,58 @@ def looped_epoch(case: Case, sites: Sites, **settings: object) -> Callable[[], N
         )  # fmt: skip
 
     return epoch
+
+
+def joining(seconds: float) -> None:
+    """Print where the costs of groups lie: in their layers, and in joining what these return."""
+    print("\nshares of a step with the minibatch's statistics")
+    for case, _ in GROUPED[1:]:
+        plain = with_plain_normalisation(case.network())
+        shape = (case.minibatch, 6, case.image_size, case.image_size)
+        x = torch.randn(shape).contiguous(memory_format=torch.channels_last)
+        network = case.network().to(memory_format=torch.channels_last).eval()
+        inputs = [(layer, given.clone()) for layer, given in layers_inputs(network, x)]
+        steps, whole, parts, joined = by_turns(
+            seconds,
+            bare_steps(case, plain),
+            repeated(case.steps, inputs, lambda layer, x: (in_training(layer, x),)),
+            repeated(case.steps, inputs, in_groups),
+            repeated(case.steps, inputs, lambda layer, x: (torch.cat(in_groups(layer, x)),)),
+        )
+        print(
+            f"  {case.name + ', the layers on the whole minibatch':<50}{ratio(whole, steps):12.3f}"
+        )
+        print(f"    the layers, group by group                    {ratio(parts, steps):14.3f}")
+        print(f"    the same and joined, as a network needs them  {ratio(joined, steps):14.3f}")
+
+
+def repeated(
+    steps: int,
+    inputs: list[tuple[GroupBatchNorm, Tensor]],
+    forward: Callable[[GroupBatchNorm, Tensor], Sequence[Tensor]],
+) -> Callable[[], None]:
+    """Return as many forward and backward passes of the layers alone as an epoch has steps."""
+
+    def epoch() -> None:
+        for _ in range(steps):
+            for layer, given in inputs:
+                x = given.detach().requires_grad_()
+                y = forward(layer, x)
+                up = given.split(len(given) // len(y))  # any gradient from above will do
+                torch.autograd.grad(y, (x, layer.weight, layer.bias), up)
+
+    return epoch
+
+
+def in_training(layer: GroupBatchNorm, x: Tensor) -> Tensor:
+    """Return a layer's input, normalised by its own statistics."""
+    running = layer.running_mean, layer.running_variance
+    return F.batch_norm(x, *running, layer.weight, layer.bias, True, 0.1, layer.epsilon)
+
+
+def in_groups(layer: GroupBatchNorm, x: Tensor) -> list[Tensor]:
+    """Return each group of a layer's input, normalised by its own statistics."""
+    return [in_training(layer, group) for group in x.split(layer.group_size)]
 
 
 def with_plain_normalisation(network: nn.Module) -> nn.Module:
@@ -425,6 +477,7 @@ def main() -> None:
     with prepared(CPU):
         loop(asked.seconds)
         grouped(asked.seconds)
+        joining(asked.seconds)
         predicting(asked.seconds)
         measuring(asked.seconds)
         checkpointing(asked.seconds)
