@@ -187,6 +187,7 @@ def commit_folder(
     write: Callable[[Path], None],
     *,
     replaces: Callable[[], bool] = lambda: False,
+    durable: bool = True,
 ) -> bool:
     """Fill a folder and make it appear whole, or not at all.
 
@@ -198,6 +199,9 @@ def commit_folder(
         Fills the folder that it is given.
     replaces
         Asked when the folder is filled: whether an earlier ``target`` is to make room.
+    durable
+        Whether to wait until all of it is on the disk, so that a power cut leaves nothing half
+        written under a name that says it is whole.
 
     Returns
     -------
@@ -210,7 +214,7 @@ def commit_folder(
     attempt.mkdir()
     try:
         write(attempt)
-        for path in attempt.rglob("*"):
+        for path in attempt.rglob("*") if durable else ():
             if path.is_file():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())

@@ -110,6 +110,17 @@ def test_of_two_writers_the_first_wins_and_the_second_leaves_nothing(tmp_path: P
     assert names(target.parent) == ["result"]
 
 
+@pytest.mark.parametrize(("durable", "waits"), [(True, 1), (False, 0)])
+def test_the_disk_is_waited_for_unless_the_folder_can_be_made_again(
+    durable: bool, waits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    assert runs.commit_folder(tmp_path / "folder", fill("{}"), durable=durable)
+    assert len(waited) == waits
+    assert names(tmp_path) == ["folder"]
+
+
 def test_what_is_to_be_replaced_makes_room_for_the_new_folder_and_leaves_nothing(
     tmp_path: Path,
 ) -> None:
