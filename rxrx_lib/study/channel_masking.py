@@ -5,9 +5,6 @@ What is kept of it is one file a run, that of :mod:`rxrx_lib.study.masked_accura
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from rxrx_lib.data.images import CHANNELS
 from rxrx_lib.evaluation.reference_lines import commonest_training_line
 from rxrx_lib.evaluation.shapley import SUBSETS
@@ -15,73 +12,14 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import stages
 from rxrx_lib.study.derived import own_prediction, write_derived
 from rxrx_lib.study.execute import Runtime
-from rxrx_lib.study.executors import executor
 from rxrx_lib.study.masked_accuracy import (
     FILE,
-    Game,
-    masked_accuracy,
     subset_word,
 )
 from rxrx_lib.study.predictions import done_run, trained
-from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.training.attempts import Attempts
-from rxrx_lib.training.hardware import Hardware
-
-
-def require_masked(
-    specs: Sequence[RunSpec],
-    *,
-    data: str | Path = "data",
-    store: str | Path = "runs",
-    device: str = "auto",
-    workers: int = 0,
-    progress: Progress | None = None,
-) -> dict[str, Game]:
-    """Return the masked accuracies of done runs, made here where the store lacks them.
-
-    Parameters
-    ----------
-    specs
-        Runs that are done.
-    data
-        Folder of screens.
-    store
-        The run store.
-    device
-        Torch device; ``auto`` is a GPU where there is one.
-    workers
-        Processes to predict in; 0 predicts in this one.
-    progress
-        Where lines on the progress go; standard error by default.
-
-    Returns
-    -------
-    dict
-        A run's id to its game.
-
-    Raises
-    ------
-    RunNotDone
-        If a run is not done.
-    """
-    runtime = Runtime(data=Path(data), runs=Path(store), hardware=Hardware(device=device))
-    lacking = [
-        spec
-        for spec in specs
-        if done_run(spec, runtime.runs) and masked_accuracy(spec, runtime.runs) is None
-    ]
-    progress = progress or Progress()
-    progress.start(total=len(specs), done=len(specs) - len(lacking))
-    if lacking:
-        with executor(min(workers, len(lacking))) as engine:
-            waiting = [engine.submit(mask_done, spec, runtime) for spec in lacking]
-            for spec, made in zip(lacking, waiting, strict=True):
-                made.result()
-                progress.finished(f"channel masks of {spec}", None)
-    found = {spec.id: masked_accuracy(spec, runtime.runs) for spec in specs}
-    return {name: game for name, game in found.items() if game is not None}
 
 
 def mask_done(spec: RunSpec, runtime: Runtime) -> None:

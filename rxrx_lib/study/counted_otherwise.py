@@ -18,7 +18,6 @@ import pandas as pd
 from rxrx_lib.data.metadata import CELL_TYPES
 from rxrx_lib.evaluation.answers import of_treatments, side
 from rxrx_lib.evaluation.metrics import (
-    batch_generalization,
     perturbation_accuracy,
     well_accuracy,
 )
@@ -29,7 +28,7 @@ from rxrx_lib.study.kept import NotKept, arrays_of
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.runs import open_run
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell, Cells, cells, unfolded
+from rxrx_lib.study.tables import Cell, Cells, cells, ratio_cell, unfolded
 
 FILE_NAME = "accuracy_by_cell_type.json"
 NEEDED = (*SCALARS, *COLUMNS, "top_sirna_id")
@@ -68,11 +67,7 @@ def table1_otherwise(results: pd.DataFrame) -> list[Cell]:
             for way in WAYS:
                 above, below = (found.get((method, f"{s}_{way}")) for s in ("separated", split))
                 if above is not None and below is not None and below.value > 0:
-                    ratio = batch_generalization(
-                        list(above.replicates.values()), list(below.replicates.values())
-                    )
-                    place = {"row": method, "column": f"{column}_{way}"}
-                    ratios.append(Cell(**place, value=ratio, replicates={}))
+                    ratios.append(ratio_cell(method, f"{column}_{way}", above, below))
     return [*cells(results, BY_WELL), *ratios]
 
 
@@ -99,13 +94,6 @@ def table3_otherwise(specs: Sequence[RunSpec], store: Path) -> list[Cell]:
         some = pd.Series([each.get(way) for each in counted], results.index, dtype=object)
         results = unfolded(results.assign(**{name: some}), name)
     return cells(results, BY_CELL_TYPE)
-
-
-def require_by_cell_type(specs: Sequence[RunSpec], store: Path) -> None:
-    """Count the accuracies by cell type of done runs, where that is not done, and keep them."""
-    for spec in specs:
-        if lacks_by_cell_type(spec, store):
-            keep_by_cell_type(spec, store)
 
 
 def lacks_by_cell_type(spec: RunSpec, store: Path) -> bool:

@@ -10,6 +10,7 @@ that were trained anew, or a method that is normalised otherwise now, make it vo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def masked_accuracy(spec: RunSpec, store: Path) -> Game | None:
             f"{folder / 'derived' / FILE} lacks a number ({error!r}); expected the accuracy of "
             f"{len(SUBSETS)} subsets of channels and of none: remove it, and it is made again."
         ) from error
+
+
+def masked_accuracies(specs: Sequence[RunSpec], store: Path) -> dict[str, Game]:
+    """Return the games of all runs that have one, by the run's id."""
+    found = {spec.id: masked_accuracy(spec, store) for spec in specs}
+    return {name: game for name, game in found.items() if game is not None}
 
 
 def _of_today(content: dict[str, Any], spec: RunSpec, run: runs.Run) -> bool:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
-import pandas as pd
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
 from rxrx_lib.study.execute import Runtime
-from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
 from rxrx_lib.study.reduction import SITES_FILE
-from rxrx_lib.study.results import gather_predictions
 from rxrx_lib.study.screens import all_tested, make_split, open_screen
 from rxrx_lib.study.spec import DataSpec, PredictSpec, RunSpec
 from rxrx_lib.training.attempts import Attempts
-from rxrx_lib.training.hardware import Hardware, prepared
+from rxrx_lib.training.hardware import prepared
 
 if TYPE_CHECKING:
     from rxrx_lib.models.network import Network
@@ -29,52 +26,6 @@ if TYPE_CHECKING:
 
 class RunNotDone(RuntimeError):
     """A run is asked for predictions and has no trained weights yet."""
-
-
-def require_predictions(
-    specs: Sequence[RunSpec],
-    asked: Callable[[RunSpec], Sequence[PredictSpec]],
-    *,
-    data: str | Path = "data",
-    store: str | Path = "runs",
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Return the results of several ways of predicting, made here where the store lacks them.
-
-    Parameters
-    ----------
-    specs
-        Runs that are done.
-    asked
-        The ways of each.
-    data
-        Folder of screens.
-    store
-        The run store.
-    device
-        Torch device; ``auto`` is a GPU where there is one.
-    progress
-        Where lines on the progress go; standard error by default.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`rxrx_lib.study.results.gather_predictions`.
-
-    Raises
-    ------
-    RunNotDone
-        If a run is not done.
-    """
-    runtime = Runtime(data=Path(data), runs=Path(store), hardware=Hardware(device=device))
-    lacking = [spec for spec in specs if missing(spec, asked(spec), runtime)]
-    progress = progress or Progress()
-    progress.start(total=len(specs), done=len(specs) - len(lacking))
-    for spec in lacking:
-        predict_done(spec, asked(spec), runtime)
-        progress.finished(f"predictions of {spec}", None)
-    return gather_predictions(specs, asked, store)
 
 
 def predict_done(

@@ -8,8 +8,7 @@ and in nothing else. Classes of the test side are read to count hits, and for no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,10 @@ from rxrx_lib.evaluation.corrections import CORRECTIONS
 from rxrx_lib.study import rival_features
 from rxrx_lib.study.derived import own_prediction, write_derived
 from rxrx_lib.study.execute import Runtime
-from rxrx_lib.study.executors import executor
-from rxrx_lib.study.kept import NotKept, arrays_of
+from rxrx_lib.study.kept import arrays_of
 from rxrx_lib.study.predictions import done_run
-from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.provenance import provenance, this_attempt
-from rxrx_lib.study.rival_files import EMBEDDINGS, FILE, FORMAT, read_measured
+from rxrx_lib.study.rival_files import EMBEDDINGS, FILE, FORMAT
 from rxrx_lib.study.screens import Screen, make_split, open_screen
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.training.attempts import Attempts
@@ -34,46 +31,6 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 Accuracies = dict[str, dict[str, float]]
 """Rival to metric to percent."""
 NEEDED = ("side", "experiment", "sirna_id", "well_type", "embedding")
-
-
-def require_measured(
-    specs: Sequence[RunSpec],
-    *,
-    data: str | Path = "data",
-    store: str | Path = "runs",
-    workers: int = 0,
-    progress: Progress | None = None,
-) -> None:
-    """Measure beside done runs what the store lacks; runs without embeddings are passed over.
-
-    Parameters
-    ----------
-    specs
-        The baseline's runs that are done.
-    data
-        Folder of screens.
-    store
-        The run store.
-    workers
-        Processes to measure in; 0 measures in this one.
-    progress
-        Where lines on the progress go; standard error by default.
-
-    Raises
-    ------
-    RunNotDone
-        If a run is not done.
-    """
-    runtime = Runtime(data=Path(data), runs=Path(store))
-    lacking = [spec for spec in specs if done_run(spec, runtime.runs) and _lacks(spec, runtime)]
-    progress = progress or Progress()
-    progress.start(total=len(specs), done=len(specs) - len(lacking))
-    if lacking:
-        with executor(min(workers, len(lacking))) as engine:
-            waiting = [engine.submit(measure_done, spec, runtime) for spec in lacking]
-            for spec, made in zip(lacking, waiting, strict=True):
-                made.result()
-                progress.finished(f"cheap rivals beside {spec}", None)
 
 
 def measure_done(spec: RunSpec, runtime: Runtime) -> None:
@@ -186,14 +143,3 @@ def count_correlation(screen: Screen, sites: rival_features.SiteFeatures) -> flo
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     drawn = screen.table["site_id"].map(cells).to_numpy(dtype=np.float64)
     return float(np.corrcoef(drawn, sites.nuclei[:, 0])[0, 1])
-
-
-def _lacks(spec: RunSpec, runtime: Runtime) -> bool:
-    """Tell whether a run has embeddings, and no file of today's format beside them."""
-    if read_measured(spec, runtime.runs) is not None:
-        return False
-    try:
-        arrays_of(own_prediction(done_run(spec, runtime.runs), spec), ("embedding",))
-    except NotKept:
-        return False
-    return True

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -23,7 +22,7 @@ from rxrx_lib.study.kept import arrays_of
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import Cell, mean_cell
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -51,36 +50,6 @@ def figure7(profile: Profile) -> list[RunSpec]:
         for replicate in profile.replicates
         for name in SHOWN
     ]
-
-
-def require_similarity(
-    specs: Sequence[RunSpec], store: str | Path, *, workers: int = 1
-) -> pd.DataFrame:
-    """Return the distributions of done runs, counted here where the store lacks them.
-
-    Parameters
-    ----------
-    specs
-        The runs; those that are not done are left out.
-    store
-        The run store.
-    workers
-        Threads to count on.
-
-    Returns
-    -------
-    DataFrame
-        See :func:`gather_similarity`.
-
-    Raises
-    ------
-    NotKept
-        If a run's predictions hold no embeddings.
-    """
-    for spec in specs:
-        if runs.open_run(Path(store), spec).done and lacks_similarity(spec, Path(store)):
-            keep_similarity(spec, Path(store), workers=workers)
-    return gather_similarity(specs, store)
 
 
 def lacks_similarity(spec: RunSpec, store: Path) -> bool:
@@ -162,8 +131,7 @@ def cells(results: pd.DataFrame) -> list[Cell]:
         for column in (*QUANTITIES, *SHARES):
             replicates = values(results, method, column)
             if replicates:
-                mean = float(np.mean(list(replicates.values())))
-                found.append(Cell(row=method, column=column, value=mean, replicates=replicates))
+                found.append(mean_cell(method, column, replicates))
     return found
 
 

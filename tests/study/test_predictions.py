@@ -15,8 +15,7 @@ from rxrx_lib.evaluation.score import score
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import catalogue, predictions, profiles, runs, stages
 from rxrx_lib.study.execute import Runtime, run_one
-from rxrx_lib.study.predictions import RunNotDone, predict_done, require_predictions
-from rxrx_lib.study.progress import Progress
+from rxrx_lib.study.predictions import RunNotDone, predict_done
 from rxrx_lib.study.results import gather, gather_predictions
 from rxrx_lib.study.screens import make_split, open_screen
 from rxrx_lib.study.spec import PredictSpec, RunSpec
@@ -219,25 +218,6 @@ def test_results_have_a_row_a_prediction_that_is_there(runtime: Runtime) -> None
     mine = rows.iloc[1].to_dict()
     assert mine["accuracy"] == own["accuracy"]
     assert mine["seconds"] == own["seconds"] != rows["seconds"][0]
-
-
-def test_what_a_page_requires_is_made_once_with_progress(runtime: Runtime) -> None:
-    lines: list[str] = []
-    wanted = {
-        "data": runtime.data,
-        "store": runtime.runs,
-        "device": "cpu",
-        "progress": Progress(write=lines.append),
-    }
-    first = require_predictions([SPEC], lambda spec: [OWN, PLATE], **wanted)
-    assert first["statistics"].tolist() == ["experiment", "plate"]
-    assert lines == [
-        "runs: 1, done before: 0, to do: 1",
-        f"[1/1] predictions of {SPEC} · done",
-    ]
-    again = require_predictions([SPEC], lambda spec: [OWN, PLATE], **wanted)
-    assert len(lines) == 2
-    assert again["accuracy"].tolist() == first["accuracy"].tolist()
 
 
 @pytest.fixture

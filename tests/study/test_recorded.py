@@ -11,7 +11,7 @@ import pytest
 from rxrx_lib import cli
 from rxrx_lib.study import recorded, runs
 from rxrx_lib.study.catalogue import separated_runs
-from rxrx_lib.study.counted_otherwise import require_by_cell_type
+from rxrx_lib.study.counted_otherwise import keep_by_cell_type
 from rxrx_lib.study.merge import Refused, unpacked
 from rxrx_lib.study.profiles import PROFILES
 from rxrx_lib.study.results import gather
@@ -28,7 +28,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, spec in enumerate(SPECS):
         answers = made_up_predictions(spec, seed=seed, accuracy=0.4)
         finish_with_predictions(spec, root / "runs", answers)
-    require_by_cell_type(SPECS, root / "runs")  # as `rxrx run` does; over wells it takes logits
+    for spec in SPECS:
+        keep_by_cell_type(spec, root / "runs")  # as `rxrx run` does; over wells it takes logits
     recorded.record(root / "results" / "study", STUDY, root / "runs")
     return root
 

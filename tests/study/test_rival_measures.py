@@ -13,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from rxrx_lib.evaluation.probes import INVERSE_REGULARISATION
 from rxrx_lib.study import rival_measures, runs
 from rxrx_lib.study.derived import own_prediction
+from rxrx_lib.study.execute import Runtime
+from rxrx_lib.study.kept import NotKept
 from rxrx_lib.study.predictions import RunNotDone
-from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.rival_features import SiteFeatures
 from rxrx_lib.study.rival_files import EMBEDDINGS, FEATURES, FILE, read_measured
 from rxrx_lib.study.rivals import RIVALS
@@ -23,7 +24,6 @@ from tests.study.stored import finish, finish_with_predictions, made_up_predicti
 from tests.study.tiny import BY_SITE, RELEASE, SEPARATED, run_spec
 
 SPEC = run_spec("baseline")
-SILENT = Progress(write=lambda line: None)
 
 
 def embeddings(shift: float = 5.0, seed: int = 0) -> dict[str, np.ndarray]:
@@ -122,13 +122,13 @@ def test_sites_seen_are_those_of_the_experiment_weighted_by_test_sites() -> None
 
 
 @pytest.mark.parametrize("split", [SEPARATED, BY_SITE])
-def test_what_was_measured_is_kept_and_not_measured_again(
-    release: Path, tmp_path: Path, split: object, monkeypatch: pytest.MonkeyPatch
+def test_what_was_measured_is_kept_without_embeddings(
+    release: Path, tmp_path: Path, split: object
 ) -> None:
     spec = run_spec("baseline", split)
     finish_with_predictions(spec, tmp_path)
-    places = {"data": release, "store": tmp_path, "progress": SILENT}
-    rival_measures.require_measured([spec], **places)
+    runtime = Runtime(data=release, runs=tmp_path)
+    rival_measures.measure_done(spec, runtime)
     found = read_measured(spec, tmp_path)
     assert found is not None
     assert found["rivals"].keys() == {*EMBEDDINGS.values(), *FEATURES}
@@ -139,21 +139,18 @@ def test_what_was_measured_is_kept_and_not_measured_again(
     sites = open_screen(RELEASE, release).table["experiment"].value_counts()
     assert sites.min() <= found["seen"] <= sites.max()
 
-    monkeypatch.setattr(rival_measures, "measure_done", None)
-    rival_measures.require_measured([spec], **places)
-    # After a merge there are no embeddings: what is kept is still there, and nothing is asked for.
     folder = own_prediction(runs.open_run(tmp_path, spec), spec)
-    (folder / "predictions.npz").unlink()
-    rival_measures.require_measured([spec], **places)
+    (folder / "predictions.npz").unlink()  # as after a merge
     assert read_measured(spec, tmp_path) == found
     shutil.rmtree(folder / "derived")
-    rival_measures.require_measured([spec], **places)
+    with pytest.raises(NotKept):
+        rival_measures.measure_done(spec, runtime)
     assert read_measured(spec, tmp_path) is None
 
 
 def test_a_run_that_is_not_done_is_refused(release: Path, tmp_path: Path) -> None:
     with pytest.raises(RunNotDone, match="is absent"):
-        rival_measures.require_measured([SPEC], data=release, store=tmp_path, progress=SILENT)
+        rival_measures.measure_done(SPEC, Runtime(data=release, runs=tmp_path))
 
 
 def test_a_file_of_an_older_format_is_made_anew_and_one_that_lacks_a_rival_is_named(

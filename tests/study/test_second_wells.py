@@ -14,6 +14,7 @@ from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.evaluation.metrics import perturbation_accuracy
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
+from rxrx_lib.study.after_runs import DERIVATIONS, Step, require_derived
 from rxrx_lib.study.archive import done_runs, export
 from rxrx_lib.study.derived import own_prediction
 from rxrx_lib.study.execute import Runtime, run_one
@@ -22,7 +23,7 @@ from rxrx_lib.study.predictions import RunNotDone
 from rxrx_lib.study.progress import Progress
 from rxrx_lib.study.screens import all_tested, open_screen, screen_folder
 from rxrx_lib.study.second_wells import FILE, second_screen, second_wells
-from rxrx_lib.study.second_wells_prediction import predict_second_wells, require_second_wells
+from rxrx_lib.study.second_wells_prediction import predict_second_wells
 from rxrx_lib.study.spec import DataSpec, PredictSpec
 from rxrx_lib.training.hardware import Hardware, prepared
 from tests.study.tiny import BY_SITE, RELEASE, run_spec
@@ -113,26 +114,22 @@ def test_nothing_of_the_first_wells_is_read_and_nothing_is_trained(
     assert all(np.array_equal(again[name], before[name]) for name in before)
 
 
-def test_screens_come_first_and_what_is_there_is_not_made_again(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+def test_their_screen_comes_first_and_what_is_there_is_not_made_again(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    wanted = {"data": runtime.data, "store": runtime.runs, "device": "cpu"}
+    (answers,) = (each for item, each in DERIVATIONS if item == "table1")
+    where = {"data": tmp_path / "data", "store": runtime.runs, "device": "cpu"}
     for _ in range(2):
-        require_second_wells([SPEC], **wanted, progress=Progress(write=lines.append))
+        require_derived([Step(answers, SPEC)], **where, progress=Progress(write=lines.append))
         monkeypatch.setattr(stages, "predicted", None)
-    assert lines == [
-        "runs: 1, done before: 0, to do: 1",
-        "second wells rendered: 1 of 1 screens",
-        f"[1/1] second wells of {SPEC} · done",
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [
+        screen_folder(second_screen(DATA), tmp_path).name
     ]
-
-
-def test_the_release_has_no_second_wells_and_its_runs_are_passed_over(tmp_path: Path) -> None:
-    require_second_wells(
-        [run_spec("adabn", BY_SITE)], data=tmp_path, store=tmp_path, progress=Progress(write=print)
-    )
-    assert not list(tmp_path.iterdir())
+    assert lines == [
+        "derived from runs: 1, done before: 0, to do: 1",
+        f"[1/1] answers on second wells of {SPEC} · done",
+    ]
 
 
 def test_other_weights_or_other_statistics_make_the_answers_void(

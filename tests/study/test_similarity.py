@@ -24,7 +24,7 @@ from rxrx_lib.study.kept import NotKept
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.merge import merge
 from rxrx_lib.study.profiles import PROFILES
-from rxrx_lib.study.similarity import figure7, gather_similarity, require_similarity
+from rxrx_lib.study.similarity import figure7, gather_similarity, keep_similarity, lacks_similarity
 from rxrx_lib.study.similarity_figure import MOST_BINS, merged_bins, similarity_figure
 from rxrx_lib.study.spec import PredictSpec, RunSpec
 from tests.study.stored import finish_with_predictions
@@ -91,7 +91,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, spec in enumerate(figure7(DEMO)):
         shift = 2.0 if spec.method == "baseline" else 0.0
         finish(store, spec, predictions(shift, number))
-    require_similarity(figure7(DEMO), store)
+        keep_similarity(spec, store)
     return store
 
 
@@ -148,7 +148,7 @@ def test_what_is_kept_is_small_and_rebuilds_the_page_without_embeddings(
     export(tmp_path / "runs.zip", done_runs(full))
     merge([tmp_path / "runs.zip"], store)
     assert not list(store.rglob("predictions.npz"))
-    again = require_similarity(figure7(DEMO), store)
+    again = gather_similarity(figure7(DEMO), store)
     pd.testing.assert_frame_equal(again, results)
     kept = list(store.rglob("similarity.json"))
     assert len(kept) == 6
@@ -166,14 +166,17 @@ def test_another_format_is_counted_anew(full: Path, results: pd.DataFrame, tmp_p
     shutil.copytree(full, store)
     (folder_of(store, figure7(DEMO)[0]) / "derived" / "similarity.json").write_text('{"format": 0}')
     assert len(gather_similarity(figure7(DEMO), store)) == 5
-    pd.testing.assert_frame_equal(require_similarity(figure7(DEMO), store), results)
+    assert lacks_similarity(figure7(DEMO)[0], store)
+    keep_similarity(figure7(DEMO)[0], store)
+    pd.testing.assert_frame_equal(gather_similarity(figure7(DEMO), store), results)
 
 
 def test_runs_that_are_not_done_are_left_out(tmp_path: Path) -> None:
-    assert require_similarity(figure7(DEMO), tmp_path).empty
+    assert gather_similarity(figure7(DEMO), tmp_path).empty
     assert not list(tmp_path.iterdir())
     finish(tmp_path, figure7(DEMO)[0], predictions(1.0, 0))
-    found = require_similarity(figure7(DEMO), tmp_path)
+    keep_similarity(figure7(DEMO)[0], tmp_path)
+    found = gather_similarity(figure7(DEMO), tmp_path)
     assert list(found["method"]) == ["baseline"]
     assert words.shift_claims(found) == []
     assert len(words.panel_claims(found)) == 1
@@ -187,13 +190,14 @@ def test_predictions_without_embeddings_are_refused(tmp_path: Path) -> None:
     del arrays["embedding"]
     finish(tmp_path, figure7(DEMO)[0], arrays)
     with pytest.raises(NotKept, match=r"lacks embedding, since its predictions were made without"):
-        require_similarity(figure7(DEMO), tmp_path)
+        keep_similarity(figure7(DEMO)[0], tmp_path)
 
 
 def test_one_test_experiment_a_cell_type_leaves_across_empty(tmp_path: Path) -> None:
     for spec in figure7(DEMO)[:2]:
         finish(tmp_path, spec, predictions(1.0, 0, experiments=1))
-    found = require_similarity(figure7(DEMO), tmp_path)
+        keep_similarity(spec, tmp_path)
+    found = gather_similarity(figure7(DEMO), tmp_path)
     assert found["ks_across"].isna().all()
     assert words.shift_claims(found) == [
         "No pair stands across experiments: each cell type has one test experiment."
