@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from rxrx_lib.data.normalization import NORMALIZATIONS
@@ -14,7 +13,7 @@ from rxrx_lib.models.architectures import SIBLINGS
 from rxrx_lib.study import paper
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell, replicate_values
+from rxrx_lib.study.tables import Cell, mean_cell, replicate_values
 
 COMPARED = ("baseline", "adabn")
 """The methods that the paper changes something of."""
@@ -159,15 +158,7 @@ def normalization_cells(results: pd.DataFrame) -> list[Cell]:
 
 def cells_of(found: Accuracies, ending: str = "") -> list[Cell]:
     """Return accuracies as cells of a table; ``ending`` is put behind the columns' names."""
-    return [
-        Cell(
-            row=row,
-            column=column + ending,
-            value=float(np.mean(list(values.values()))),
-            replicates=dict(values),
-        )
-        for (row, column), values in found.items()
-    ]
+    return [mean_cell(row, column + ending, values) for (row, column), values in found.items()]
 
 
 def variant_labels(profile: Profile) -> dict[str, str]:

@@ -23,7 +23,7 @@ from rxrx_lib.study.masked_accuracy import Game, masked_accuracy
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.results import gather
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import Cell, mean_cell
 
 KINDS = {"retrained": "trained anew on each subset", "masked": "one network, channels masked"}
 
@@ -125,14 +125,13 @@ def none_line(shares: Sequence[Shares]) -> dict[str, float]:
 def share_cells(shares: Sequence[Shares]) -> list[Cell]:
     """Return the ledger's cells: a row a game, a column a channel."""
     return [
-        Cell(
-            row=each.row,
-            column=f"channel_{channel}",
-            value=each.mean(channel),
-            replicates={name: found[channel - 1] for name, found in each.values.items()},
+        mean_cell(
+            each.row,
+            f"channel_{channel}",
+            {name: found[place] for name, found in each.values.items()},
         )
         for each in shares
-        for channel in CHANNELS
+        for place, channel in enumerate(CHANNELS)
     ]
 
 

@@ -18,7 +18,7 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.claims import PERCENT, signed
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import Cell, mean_cell
 
 Subset = tuple[int, ...]
 Values = dict[Subset, dict[str, float]]
@@ -102,12 +102,7 @@ def subset_cells(results: pd.DataFrame) -> list[Cell]:
     values = subset_values(results)
     columns = {"accuracy": values, "gain": gains(values)}
     return [
-        Cell(
-            row=subset_name(subset),
-            column=column,
-            value=float(np.mean(list(found[subset].values()))),
-            replicates=found[subset],
-        )
+        mean_cell(subset_name(subset), column, found[subset])
         for subset in SUBSETS
         for column, found in columns.items()
         if subset in found

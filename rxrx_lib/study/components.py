@@ -15,8 +15,8 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.ablations import QUANTITIES, SELF
 from rxrx_lib.study.profiles import COMPONENTS, SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.strength import PROBE, mean_cell, shortened
-from rxrx_lib.study.tables import Cell, replicate_values
+from rxrx_lib.study.strength import PROBE, shortened
+from rxrx_lib.study.tables import Cell, mean_cell, replicate_values
 
 FACTOR = 2.0
 """On the one effect that is on. Set on development screens 0 and 1, by the baseline with nothing

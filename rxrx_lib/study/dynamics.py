@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import Cell, mean_cell
 
 NEARLY = 0.9
 """Share of its last accuracy at which a run counts as nearly there."""
@@ -98,8 +98,5 @@ def dynamics_cells(results: pd.DataFrame) -> list[Cell]:
     for method in METHODS:
         epochs = {c.replicate: float(c.epochs_nearly) for c in of_method(found, method)}
         if epochs:
-            mean = float(np.mean(list(epochs.values())))
-            cells.append(
-                Cell(row=method, column="epochs_to_90_percent", value=mean, replicates=epochs)
-            )
+            cells.append(mean_cell(method, "epochs_to_90_percent", epochs))
     return cells

@@ -185,7 +185,7 @@ def measured_table(found: Mapping[Place, Cell], profile: Profile) -> pd.DataFram
                 "row": labels[item][row],
                 "column": MEASURED_LABELS[item][counted.sites],
                 **words,
-                "n": str(cell.n or "ratio"),
+                "n": str(cell.n),
             }
         )
     return pd.DataFrame(rows)
@@ -266,7 +266,7 @@ def _words(cell: Cell | None) -> str:
 
 
 def _numbers(name: str, cell: Cell | None) -> dict[str, float | int | None]:
-    """Return a cell as three numbers; a ratio of means has neither deviation nor count."""
+    """Return a cell as three numbers; one replicate has no deviation."""
     if cell is None:
         return {name: None, f"{name}_sd": None, f"{name}_n": None}
     return {

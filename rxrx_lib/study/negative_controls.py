@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval, t_interval
-from rxrx_lib.study.tables import Cell, differences, replicate_values
+from rxrx_lib.study.tables import Cell, differences, mean_cell, replicate_values
 
 CONTROL_TITLES = {
     "technical_off": "No technical effects",
@@ -58,10 +58,10 @@ def negative_control_cells(results: pd.DataFrame) -> list[Cell]:
         for method in ("baseline", "adabn"):
             values = replicate_values(chosen, method, "separated", "accuracy")
             if values:
-                found.append(_cell(control, method, values))
+                found.append(mean_cell(control, method, values))
         lines = replicate_values(chosen, "baseline", "separated", "luck_mean")
         if lines:
-            found.append(_cell(control, "luck_line", lines))
+            found.append(mean_cell(control, "luck_line", lines))
     return found
 
 
@@ -129,8 +129,3 @@ def _controls(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "labels_shuffled": results[shuffled],
         "phenotypes_off": results[~shuffled & (results["phenotype"] == 0)],
     }
-
-
-def _cell(row: str, column: str, values: dict[str, float]) -> Cell:
-    mean = float(np.mean(list(values.values())))
-    return Cell(row=row, column=column, value=mean, replicates=values)

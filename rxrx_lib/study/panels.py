@@ -140,7 +140,8 @@ def cell_words(cell: Cell) -> str:
     """Write a cell's mean ± half of its 95 % t interval, where there are replicates."""
     if cell.n < 2:
         return f"{cell.value:.1f}"
-    return f"{cell.value:.1f}{PLUS_MINUS}{cell.interval.high - cell.value:.1f}"
+    interval = cell.interval
+    return f"{cell.value:.1f}{PLUS_MINUS}{interval.high - interval.mean:.1f}"
 
 
 def replicate_figure_panels(results: pd.DataFrame) -> list[Panel]:

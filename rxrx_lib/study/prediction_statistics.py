@@ -15,7 +15,7 @@ from rxrx_lib.study.profiles import SEPARATED
 from rxrx_lib.study.progress import duration
 from rxrx_lib.study.screens import make_split
 from rxrx_lib.study.spec import PredictSpec, RunSpec
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import Cell, mean_cell
 from rxrx_lib.training.pools import pools
 
 LABELS = {
@@ -97,8 +97,7 @@ def cells(results: pd.DataFrame) -> list[Cell]:
         for column, metric in COLUMNS.items():
             replicates = values(results, way, metric)
             if replicates:
-                mean = float(np.mean(list(replicates.values())))
-                found.append(Cell(row=way.row, column=column, value=mean, replicates=replicates))
+                found.append(mean_cell(way.row, column, replicates))
     return found
 
 

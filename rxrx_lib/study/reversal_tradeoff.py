@@ -13,7 +13,7 @@ from rxrx_lib.evaluation.intervals import paired_differences, t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.claims import PERCENT, signed
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell, Cells, replicate_values
+from rxrx_lib.study.tables import Cell, Cells, mean_cell, replicate_values
 
 CURVES = {"gradient_reversal": "baseline", "adabn_gradient_reversal": "adabn"}
 """A method that reverses to the same without reversal, its coefficient 0."""
@@ -112,12 +112,7 @@ def reference_lines(results: pd.DataFrame) -> dict[str, float]:
 def tradeoff_cells(results: pd.DataFrame) -> list[Cell]:
     """Return the curves' numbers, a row for each method and coefficient."""
     return [
-        Cell(
-            row=f"{method}_{point.coefficient:g}",
-            column=quantity,
-            value=point.mean(quantity),
-            replicates=dict(values),
-        )
+        mean_cell(f"{method}_{point.coefficient:g}", quantity, values)
         for method, points in curves(results).items()
         for point in points
         for quantity, values in point.values.items()

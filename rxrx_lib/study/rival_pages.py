@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval
@@ -21,7 +20,7 @@ from rxrx_lib.study.rivals import (
     own_values,
     values,
 )
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import mean_cell
 
 KINDS = {
     "network": "Networks",
@@ -191,8 +190,7 @@ def _accuracy(
     found = own_values(frame, rival, metric, split)
     if not found:
         return ""
-    mean = float(np.mean(list(found.values())))
-    words = cell_words(Cell(row=rival, column=metric, value=mean, replicates=found))
+    words = cell_words(mean_cell(rival, metric, found))
     return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1)" if len(found) == 1 else words
 
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from rxrx_lib.evaluation.intervals import Interval, t_interval
@@ -20,7 +19,7 @@ from rxrx_lib.study.profiles import BY_SITE, SEPARATED, Profile
 from rxrx_lib.study.results import gather_predictions
 from rxrx_lib.study.rival_files import read_measured
 from rxrx_lib.study.spec import PredictSpec, RunSpec
-from rxrx_lib.study.tables import Cell
+from rxrx_lib.study.tables import Cell, mean_cell
 
 METHODS_USED = ("baseline", "adabn")
 SPLITS = {"separated": SEPARATED, "stratified_by_site": BY_SITE}
@@ -251,6 +250,5 @@ def cells(frame: pd.DataFrame) -> list[Cell]:
         for column, (metric, split) in columns.items():
             replicates = own_values(frame, rival, metric, split)
             if replicates:
-                mean = float(np.mean(list(replicates.values())))
-                found.append(Cell(row=rival, column=column, value=mean, replicates=replicates))
+                found.append(mean_cell(rival, column, replicates))
     return found

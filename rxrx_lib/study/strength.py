@@ -6,12 +6,11 @@ import dataclasses
 
 import pandas as pd
 
-from rxrx_lib.evaluation.intervals import t_interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.ablations import QUANTITIES
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec
-from rxrx_lib.study.tables import Cell, replicate_values
+from rxrx_lib.study.tables import Cell, mean_cell, replicate_values
 
 PROBE = "cell_type_probe"
 Curves = dict[tuple[str, float], dict[str, float]]
@@ -128,9 +127,3 @@ def epochs_words(profile: Profile) -> str:
         f"this profile for {usual}: numbers here can be compared with one another, and not with "
         "those of other chapters."
     )
-
-
-def mean_cell(row: str, column: str, values: dict[str, float]) -> Cell:
-    """Return the cell of some replicates' values: their mean."""
-    interval = t_interval(list(values.values()))
-    return Cell(row=row, column=column, value=interval.mean, replicates=values)

@@ -12,7 +12,8 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.claims import PERCENT, signed
 from rxrx_lib.study.contrasts import difference
 from rxrx_lib.study.panels import cell_words
-from rxrx_lib.study.strength import Curves, factors_of, mean_cell
+from rxrx_lib.study.strength import Curves, factors_of
+from rxrx_lib.study.tables import mean_cell
 
 
 def strength_table(found: Curves) -> pd.DataFrame:

@@ -57,7 +57,7 @@ class Cell:
     value: float
     """Mean over replicates; for generalization the ratio of two such means."""
     replicates: dict[str, float]
-    """Replicate to its value; empty for a ratio of means."""
+    """Replicate to its value; for a ratio of means to the replicate's own ratio."""
 
     @property
     def sd(self) -> float:
@@ -91,9 +91,14 @@ def cells(results: pd.DataFrame, columns: Cells) -> list[Cell]:
         for column, (split, metric) in columns.items():
             values = replicate_values(results, method, split, metric)
             if values:
-                mean = float(np.mean(list(values.values())))
-                found.append(Cell(row=method, column=column, value=mean, replicates=values))
+                found.append(mean_cell(method, column, values))
     return found
+
+
+def mean_cell(row: str, column: str, values: Mapping[str, float]) -> Cell:
+    """Return the cell of some replicates' values: their mean."""
+    mean = float(np.mean(list(values.values())))
+    return Cell(row=row, column=column, value=mean, replicates=dict(values))
 
 
 def table1(results: pd.DataFrame) -> dict[tuple[str, str], Cell]:
@@ -120,11 +125,27 @@ def ratio_cells(
             separated = table.get((method, "accuracy_separated"))
             stratified = table.get((method, denominator))
             if separated is not None and stratified is not None and stratified.value > 0:
-                ratio = batch_generalization(
-                    list(separated.replicates.values()), list(stratified.replicates.values())
-                )
-                found[method, column] = Cell(row=method, column=column, value=ratio, replicates={})
+                found[method, column] = ratio_cell(method, column, separated, stratified)
     return found
+
+
+def ratio_cell(row: str, column: str, separated: Cell, stratified: Cell) -> Cell:
+    """Return what is left of an accuracy in unseen experiments, in percent.
+
+    The value is the ratio of the means. Its spread is that of the replicates' own ratios, of those
+    that both accuracies have: a replicate that is hard for both stays out of it.
+    """
+    over, under = separated.replicates, stratified.replicates
+    return Cell(
+        row=row,
+        column=column,
+        value=batch_generalization(list(over.values()), list(under.values())),
+        replicates={
+            name: batch_generalization(value, under[name])
+            for name, value in over.items()
+            if under.get(name, 0) > 0
+        },
+    )
 
 
 def replicate_values(

@@ -129,7 +129,11 @@ def test_paper_and_simulation_stand_in_columns_of_their_own(filled: pd.DataFrame
         "data": "simulated demo",
     }
     ratio = by_place["table1", "baseline", "generalization"]
-    assert (ratio["simulated"], ratio["simulated_sd"], ratio["simulated_n"]) == ("62.5", "", "")
+    assert (ratio["simulated"], ratio["simulated_sd"], ratio["simulated_n"]) == (
+        "62.5",
+        "12.5",
+        "3",
+    )
     beside = by_place["table1", "baseline", "batch_probe_linear"]
     assert (beside["paper"], beside["simulated"]) == ("", "31")
     curve = by_place["reversal_tradeoff", "gradient_reversal_10", "batch_probe_linear"]

@@ -35,7 +35,7 @@ FOUND = {
     ("table1", "adabn", "accuracy_separated"): cell("adabn", "accuracy_separated", 60.0, 62.0),
     ("table1", "adabn", "macro_separated"): cell("adabn", "macro_separated", 50.0, 52.0),
     ("table1", "adabn", "generalization"): Cell(
-        row="adabn", column="generalization", value=80.0, replicates={}
+        row="adabn", column="generalization", value=80.0, replicates={"0/0": 79.0, "0/1": 83.0}
     ),
     ("table2", "resnet50", "baseline"): cell("resnet50", "baseline", 40.0),
     ("figure9", "channels_12345", "gain"): cell("channels_12345", "gain", 1.0),
@@ -98,7 +98,7 @@ def test_measured_numbers_are_shown_in_every_way_of_counting_with_deviation_and_
     words = [[w.replace("\N{NO-BREAK SPACE}", " ") for w in row] for row in table.to_numpy()]
     assert words == [
         ["Table 1", "AdaBN", "Accuracy, separated", "61.0 ± 1.4", "51.0 ± 1.4", "–", "–", "2"],
-        ["Table 1", "AdaBN", "Batch generalization, by site", "80.0", "–", "–", "–", "ratio"],
+        ["Table 1", "AdaBN", "Batch generalization, by site", "80.0 ± 2.8", "–", "–", "–", "2"],
         ["Table 2", words[2][1], "Baseline", "40.0", "–", "–", "–", "1"],
     ]
     assert words[2][1] == "resnet_small (sibling of ResNet-50)"  # named as what it is
@@ -108,7 +108,7 @@ def test_the_measured_file_says_of_which_profile_it_is() -> None:
     data = measured_data(FOUND, DEMO)
     assert set(data["profile"]) == {"demo"}
     assert list(data["sites"]) == [61.0, 80.0, 40.0]
-    assert list(data["sites_n"].fillna(0)) == [2, 0, 1]
+    assert list(data["sites_n"]) == [2, 2, 1]
     assert list(data["classes"].fillna(0)) == [51.0, 0, 0]
     assert "paper" not in data
 

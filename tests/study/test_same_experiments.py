@@ -140,7 +140,7 @@ def test_a_ratio_is_one_of_means_over_replicates(tmp_path: Path) -> None:
     assert list(seen.replicates.values()) == pytest.approx([100.0, 40.0])
     ratio = found["baseline", "generalization_test_experiments"]
     assert ratio.value == pytest.approx(100 * (70 + 30) / (100 + 40))
-    assert ratio.replicates == {}
+    assert list(ratio.replicates.values()) == pytest.approx([100 * 70 / 100, 100 * 30 / 40])
     assert ("baseline", "second_wells") not in found
 
 

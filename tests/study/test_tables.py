@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import pandas as pd
 import pytest
@@ -12,7 +13,9 @@ from rxrx_lib.study.tables import (
     Cell,
     cells,
     differences,
+    mean_cell,
     per_experiment,
+    ratio_cell,
     replicate_values,
     table1,
 )
@@ -48,10 +51,18 @@ def test_each_column_shows_its_own_split_and_metric() -> None:
 def test_generalization_is_the_ratio_of_means_and_not_the_mean_of_ratios() -> None:
     cell = table1(table1_results())["gradient_reversal", "generalization"]
     assert cell.value == pytest.approx(100 * 48 / 80)
-    assert cell.value != pytest.approx(100 * (39 / 70 + 48 / 80 + 57 / 90) / 3, abs=0.01)
-    assert cell.replicates == {}
-    assert cell.n == 0
-    assert math.isnan(cell.sd)
+    own = [100 * 39 / 70, 100 * 48 / 80, 100 * 57 / 90]
+    assert cell.value != pytest.approx(sum(own) / 3, abs=0.01)
+    assert list(cell.replicates.values()) == pytest.approx(own)
+    assert cell.sd == pytest.approx(statistics.stdev(own))
+
+
+def test_a_ratios_spread_is_that_of_replicates_which_both_accuracies_have() -> None:
+    over = mean_cell("adabn", "", {"0/0": 40.0, "0/1": 50.0, "0/2": 60.0})
+    under = mean_cell("adabn", "", {"0/1": 100.0, "0/2": 0.0, "0/3": 50.0})
+    cell = ratio_cell("adabn", "generalization", over, under)
+    assert cell.value == 100.0
+    assert cell.replicates == {"0/1": 50.0}
 
 
 def test_generalization_to_a_ceiling_of_zero_is_left_out() -> None:
