@@ -141,7 +141,7 @@ def pool_sizes(table: pd.DataFrame, group_size: int) -> dict[str, float]:
     return sizes
 
 
-def table(results: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
+def table(results: pd.DataFrame, sizes: Mapping[str, float] | None = None) -> pd.DataFrame:
     """Return the page's table as words, a row a way.
 
     Parameters
@@ -149,13 +149,13 @@ def table(results: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
     results
         As :func:`rxrx_lib.study.results.gather_predictions` gives them.
     sizes
-        As :func:`pool_sizes` gives them.
+        As :func:`pool_sizes` gives them; without them there is no column of sites.
     """
     from rxrx_lib.study.panels import cell_words  # which loads matplotlib; the ledger needs none
 
     apart = differences(results, "accuracy_treatments")
     by_place = {(cell.row, cell.column): cell for cell in cells(results)}
-    rows, before = [], ""
+    rows, before, sites = [], "", sizes or {}
     for way in ALL:
         if (way.row, "treatments") in by_place:
             difference = apart.get(way)
@@ -163,14 +163,15 @@ def table(results: pd.DataFrame, sizes: Mapping[str, float]) -> pd.DataFrame:
                 {
                     "weights": "" if way.method == before else METHODS[way.method].label,
                     "normalised by": way.label,
-                    "sites": f"{sizes[way.statistics]:.0f}" if sizes[way.statistics] else "",
+                    "sites": f"{sites[way.statistics]:.0f}" if sites.get(way.statistics) else "",
                     "treatments": cell_words(by_place[way.row, "treatments"]),
                     "minus its own": "" if difference is None else signed(difference.mean),
                     "all sites": cell_words(by_place[way.row, "all_sites"]),
                 }
             )
             before = way.method
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    return frame if sites else frame.drop(columns="sites", errors="ignore")
 
 
 def claims(results: pd.DataFrame) -> list[str]:

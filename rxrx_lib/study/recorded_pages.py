@@ -35,15 +35,13 @@ def recorded_results(specs_of: Specs, root: Path = Path()) -> pd.DataFrame:
 
     The frame is empty where none is recorded.
     """
-    study = PROFILES[NAME]
-    store = recorded_store(study, root)
-    return pd.DataFrame() if store is None else gather(specs_of(study), store)
+    return _recorded(specs_of, root)[0]
 
 
 def recorded_table(
     size: Profile,
     specs_of: Specs,
-    frame_of: Callable[[pd.DataFrame], pd.DataFrame],
+    frame_of: Callable[[pd.DataFrame, Path], pd.DataFrame],
     *,
     caption: str,
     name: str,
@@ -58,7 +56,8 @@ def recorded_table(
     specs_of
         Which runs.
     frame_of
-        From results to the table's words, as the page makes its own.
+        From results, and the store that they are of, to the table's words, as the page makes
+        its own.
     caption, name
         As for :func:`rxrx_lib.study.pages.table`; what the runs are is put before the caption.
     root
@@ -67,10 +66,11 @@ def recorded_table(
     if size.name == NAME:
         return sentences([f"This build is of profile {NAME}: its numbers are those above."])
     specs = specs_of(PROFILES[NAME])
-    results = recorded_results(specs_of, root)
-    if results.empty:
-        return sentences([f"Profile {NAME}: {_none_of(len(specs))}."])
-    return table(frame_of(results), caption=f"{_source(specs, results)} {caption}", name=name)
+    results, store = _recorded(specs_of, root)
+    frame = results if store is None or results.empty else frame_of(results, store)
+    if frame.empty:
+        return sentences([f"Profile {NAME}: {_none_of(len({spec.id for spec in specs}))}."])
+    return table(frame, caption=f"{_source(specs, results)} {caption}", name=name)
 
 
 def recorded_lines(
@@ -163,6 +163,13 @@ def source_words(specs_of: Specs, root: Path = Path()) -> str:
     """Say what made the recorded runs of some items; empty where none is recorded."""
     results = recorded_results(specs_of, root)
     return "" if results.empty else _source(specs_of(PROFILES[NAME]), results)
+
+
+def _recorded(specs_of: Specs, root: Path) -> tuple[pd.DataFrame, Path | None]:
+    """Return an item's recorded runs, and the store that they are of, None without any."""
+    study = PROFILES[NAME]
+    store = recorded_store(study, root)
+    return (pd.DataFrame() if store is None else gather(specs_of(study), store)), store
 
 
 def _source(specs: Sequence[RunSpec], results: pd.DataFrame) -> str:

@@ -94,6 +94,7 @@ def test_the_table_has_a_row_a_way_with_means_intervals_and_paired_differences()
     assert table["minus its own"].tolist() == ["", "−11.0", "+0.0", "", "+10.0"]
     assert table["treatments"].iloc[1] == f"51.0{PLUS_MINUS}2.5"  # t(0.975, 2) · 1 / √3 = 2.48
     assert table["all sites"].iloc[1] == f"61.0{PLUS_MINUS}2.5"
+    pd.testing.assert_frame_equal(words.table(results()), table.drop(columns="sites"))
 
 
 def test_sentences_say_above_below_or_neither_as_the_paired_interval_does() -> None:

@@ -36,7 +36,7 @@ def shown(size, specs_of, root: Path) -> str:
     return recorded_pages.recorded_table(
         size,
         specs_of,
-        lambda found: simulated_panel(table1(found), {"accuracy_separated": "separated"}),
+        lambda found, _: simulated_panel(table1(found), {"accuracy_separated": "separated"}),
         caption="Accuracy.",
         name="some-table",
         root=root,
