@@ -73,7 +73,8 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
         The run store. RxRx1's numbers are those of the ``paper`` profile's runs in it.
     profile
         The profile whose runs give the simulated numbers; with the ``paper`` profile there are
-        none.
+        none. One that measures a task of its own on RxRx1 gives rows of their own, which no number
+        of the paper stands in: its items are named ``<profile>/<item>``.
 
     Returns
     -------
@@ -82,7 +83,8 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
         measured on.
     """
     rxrx1 = measured(store, PROFILES["paper"])
-    simulated = measured(store, profile) if profile.screen is not None else {}
+    own = measured(store, profile) if profile.replicates and profile.name != "paper" else {}
+    simulated = own if profile.screen is not None else {}
     printed = {(n.item, n.row, n.column): n.value for n in paper.numbers()}
     places = [*printed, *(place for place in simulated | rxrx1 if place not in printed)]
     rows = []
@@ -92,6 +94,19 @@ def ledger(store: Path, profile: Profile) -> pd.DataFrame:
             name for name, cell in (("rxrx1", real), (f"simulated {profile.name}", like)) if cell
         ]
         rows.append((*place, printed.get(place), *_numbers(real), *_numbers(like), ", ".join(data)))
+    if profile.screen is None:
+        source = f"rxrx1 {profile.name}"
+        rows += [
+            (
+                f"{profile.name}/{place[0]}",
+                *place[1:],
+                None,
+                *_numbers(cell),
+                *_numbers(None),
+                source,
+            )
+            for place, cell in own.items()
+        ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from rxrx_lib.study import ledger as ledger_module
 from rxrx_lib.study import paper
+from rxrx_lib.study.catalogue import separated_runs
 from rxrx_lib.study.ledger import ledger, remeasured, written
 from rxrx_lib.study.profiles import PROFILES
+from rxrx_lib.study.runs import open_run
 from tests.study.handmade import (
     component_results,
     control_results,
@@ -26,6 +28,7 @@ from tests.study.handmade import (
     tradeoff_results,
     variant_results,
 )
+from tests.study.stored import finish_with_predictions, made_up_predictions
 
 HEAD = "item,row,column,paper,rxrx1,rxrx1_sd,rxrx1_n,simulated,simulated_sd,simulated_n,data"
 MEASURED = ["rxrx1", "rxrx1_sd", "rxrx1_n", "simulated", "simulated_sd", "simulated_n"]
@@ -180,3 +183,22 @@ def test_all_forms_hold_the_same_numbers(filled: pd.DataFrame) -> None:
             assert (row[name] == "") is (record[name] is None)
             if row[name]:
                 assert float(row[name]) == pytest.approx(record[name], rel=1e-3)
+
+
+def test_a_smaller_task_on_rxrx1_has_rows_of_its_own_beside_no_number_of_the_paper(
+    tmp_path: Path,
+) -> None:
+    controls = PROFILES["controls"]
+    spec = separated_runs(controls)[0]
+    finish_with_predictions(spec, tmp_path, made_up_predictions(spec))
+    rows = ledger(tmp_path, controls)
+    own = rows[rows["item"].str.startswith("controls/")]
+    assert set(own["data"]) == {"rxrx1 controls"}
+    assert own["paper"].isna().all()
+    assert own["simulated"].isna().all()
+    places = zip(own["item"], own["row"], own["column"], strict=True)
+    value = dict(zip(places, own["rxrx1"], strict=True))
+    accuracy = open_run(tmp_path, spec).metrics()["accuracy"]
+    assert value["controls/table1", spec.method, "accuracy_separated"] == pytest.approx(accuracy)
+    assert rows.drop(own.index)["rxrx1"].isna().all()
+    assert remeasured(rows) == (0, remeasured(rows)[1])
