@@ -95,7 +95,7 @@ def _make(data: DataSpec, folder: Path, root: Path) -> None:
         simulator.simulate(screen, attempt)
         pack(attempt)
 
-    # Waiting for the disk, picture by picture, would take a quarter of the time. The packed store
+    # Waiting for the disk, picture by picture, takes up to a quarter of the time. The packed store
     # waits by itself, and knows its damage; the screen can be made again.
     commit_folder(root, write, durable=False)
 
