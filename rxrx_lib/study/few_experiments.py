@@ -12,6 +12,7 @@ from rxrx_lib.data.simulator.spec import DEFAULT_EXPERIMENTS
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.ablations import QUANTITIES, Accuracies, cells_of
 from rxrx_lib.study.claims import signed
+from rxrx_lib.study.paper import CELL_TYPES
 from rxrx_lib.study.profiles import SEPARATED, Profile
 from rxrx_lib.study.spec import RunSpec, SplitSpec
 from rxrx_lib.study.tables import Cell, replicate_values
@@ -174,7 +175,9 @@ def step_claims(alone: pd.DataFrame, joint: pd.DataFrame, has: Mapping[str, int]
         n, all_of_them = int(runs["trained_experiments"].iloc[0]), has[str(cell_type)]
         which = f"all {n}" if n == all_of_them > 1 else f"{n} of {all_of_them}"
         fewer = f", fewer than the paper's {EXPERIMENTS}" if n < EXPERIMENTS else ""
-        lines.append(f"{cell_type}, {which} training experiments{fewer}: {_steps(runs)}.")
+        lines.append(
+            f"{CELL_TYPES[str(cell_type)]}, {which} training experiments{fewer}: {_steps(runs)}."
+        )
     if len(joint):
         lines.append(f"All cell types together, separated split: {_steps(joint)}.")
     return lines

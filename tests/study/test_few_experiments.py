@@ -92,6 +92,12 @@ def test_steps_are_counted_on_the_page() -> None:
     )
 
 
+def test_cell_types_have_the_paper_s_spelling_in_sentences() -> None:
+    of_hepg2 = few_results().replace({"trained_cell_type": {"U2OS": "HEPG2"}})
+    lines = few.step_claims(of_hepg2, joint_results(), {"HUVEC": 16, "HEPG2": 1})
+    assert lines[1].startswith("HepG2, 1 of 1")
+
+
 def test_learning_curves_hold_what_was_measured_by_steps() -> None:
     curves = few.learning_curves(few_results())
     first = curves[(curves["cell_type"] == "HUVEC") & (curves["method"] == "adabn")]
