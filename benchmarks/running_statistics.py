@@ -53,13 +53,13 @@ def main() -> None:
     found = pd.DataFrame([_measured(*each, runtime) for each in _runs(asked.profile)])
     replicates = found.groupby("normalisation", sort=False).size().iloc[0]
     print(f"{datetime.date.today()}; {code_words(code_version())}; {hardware('cpu')}")
-    print(f"SIMULATED, profile {asked.profile}. Baseline, sites named in percent: mean over")
-    print(f"replicates ({replicates}), and the lowest\n")
-    print(f"{'':24}" + "".join(f"{f'{side} sites, by':<30}" for side in SIDES))
-    print(f"{'normalisation':24}" + "".join(f"{way:<10}" for way in WAYS) * 2)
-    for name, some in found.groupby("normalisation", sort=False):
-        cells = [some[f"{side} {way}"] for side in SIDES for way in WAYS]
-        print(f"{name:24}" + "".join(f"{c.mean():4.1f}{c.min():5.1f} " for c in cells))
+    print(f"SIMULATED, profile {asked.profile}. Baseline, percent of sites that are named: mean of")
+    print(f"{replicates} replicates, and the lowest of them in brackets")
+    for side in SIDES:
+        print(f"\n{f'{side} sites, normalised by':28}" + "".join(f"{way:>13}" for way in WAYS))
+        for name, some in found.groupby("normalisation", sort=False):
+            cells = [some[f"{side} {way}"] for way in WAYS]
+            print(f"  {name:26}" + "".join(f"{c.mean():6.1f} ({c.min():4.1f})" for c in cells))
 
 
 def _runs(profile: str) -> Iterator[tuple[str, RunSpec]]:
