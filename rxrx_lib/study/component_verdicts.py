@@ -21,12 +21,15 @@ from rxrx_lib.study.components import (
     UNCORRECTED,
     Accuracies,
     Losses,
+    accuracies,
     losses,
     shares,
 )
 from rxrx_lib.study.contrasts import difference
 from rxrx_lib.study.panels import cell_words
+from rxrx_lib.study.strength import PROBE
 from rxrx_lib.study.strength_panels import change_basis
+from rxrx_lib.study.training_sites import METRIC
 from rxrx_lib.study.verdicts import SUPPORTED, UNDECIDED, judge
 
 MARGIN = 2.0
@@ -128,25 +131,39 @@ def component_claims(found: Accuracies) -> list[str]:
     return lines + _sum_lines(losses(found), shown)
 
 
-def calm_table(accuracy: Accuracies, probe: Accuracies) -> pd.DataFrame:
+def calm_table(results: pd.DataFrame) -> pd.DataFrame:
     """Return what each arm reaches without any technical effect, as words, in percent.
 
     Parameters
     ----------
-    accuracy, probe
-        As :func:`rxrx_lib.study.components.accuracies` gives them: of siRNAs, and what a fresh
-        linear probe reads of the cell type.
+    results
+        Of the catalogue's ``components``, as
+        :func:`rxrx_lib.study.training_sites.with_training_sites` gives them.
+
+    Returns
+    -------
+    DataFrame
+        A row an arm: siRNAs named of unseen sites and of training sites, and what a fresh linear
+        probe reads of the cell type.
     """
+    metrics = {
+        "siRNA named": "accuracy",
+        "siRNA named, sites trained on": METRIC,
+        "cell type named, by a probe": PROBE,
+    }
     words = [
-        {(cell.row, cell.column): cell_words(cell) for cell in cells_of(found)}
-        for found in (accuracy, probe)
+        {
+            (cell.row, cell.column): cell_words(cell)
+            for cell in cells_of(accuracies(results, metric))
+        }
+        for metric in metrics.values()
     ]
     rows = [
         (arm.label, *(some.get((OFF, name), "") for some in words))
         for name, arm in (ARMS | REVERSING).items()
-        if (OFF, name) in accuracy
+        if (OFF, name) in words[0]
     ]
-    return pd.DataFrame(rows, columns=["correction", "siRNA named", "cell type named, by a probe"])
+    return pd.DataFrame(rows, columns=["correction", *metrics])
 
 
 def calm_claims(accuracy: Accuracies, probe: Accuracies) -> list[str]:

@@ -24,7 +24,9 @@ from rxrx_lib.study.channel_subsets import subset_runs
 from rxrx_lib.study.components import ALL, ARMS, FACTOR, LABELS, OFF, UNCORRECTED
 from rxrx_lib.study.figures import method_style
 from rxrx_lib.study.profiles import COMPONENTS, PROFILES, Profile
+from rxrx_lib.study.strength import PROBE
 from rxrx_lib.study.strength_figures import component_figure, strength_figure
+from rxrx_lib.study.training_sites import METRIC
 from tests.study.handmade import component_results, strength_results
 
 SPACE, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
@@ -252,10 +254,6 @@ def test_what_corrections_change_where_there_is_nothing_to_correct_is_told_of_bo
         (OFF, "adabn"): {"10/0": 91.0, "11/1": 94.0},
     }
     probe = {(OFF, UNCORRECTED): {"10/0": 99.0}, (OFF, "baseline"): {"10/0": 72.0}}
-    table = component_verdicts.calm_table(accuracy, probe).set_index("correction")
-    assert list(table.index) == [arm.label for arm in ARMS.values()]
-    assert list(table["cell type named, by a probe"]) == ["99.0", "72.0", ""]
-    assert table.loc["nothing", "siRNA named"].startswith("81.0")
     # 10 and 11: mean 10.5, t(0.975, 1) · 0.71 / √2 = 6.4.
     assert component_verdicts.calm_claims(accuracy, probe) == [
         "Self-standardisation against nothing: +10.5 points of siRNA accuracy "
@@ -265,6 +263,18 @@ def test_what_corrections_change_where_there_is_nothing_to_correct_is_told_of_bo
         "AdaBN on top of self-standardisation: +1.0 points of siRNA accuracy "
         f"(95{SPACE}% interval +1.0 to +1.0, 2 replicates).",
     ]
+
+
+def test_without_effects_sites_trained_on_stand_beside_unseen_ones() -> None:
+    results = component_results({"blur": (9.0, 5.0, 1.0)}, replicates=1)
+    of_training = {"training_all": 50.0, "self": 97.0}
+    results[METRIC] = results["normalization"].map(of_training)
+    results[PROBE] = results["method"].map({"baseline": 72.0})
+    table = component_verdicts.calm_table(results).set_index("correction")
+    assert list(table.index) == [arm.label for arm in ARMS.values()]
+    assert list(table["siRNA named"]) == ["80.0"] * 3
+    assert list(table["siRNA named, sites trained on"]) == ["50.0", "97.0", "97.0"]
+    assert list(table["cell type named, by a probe"]) == ["72.0", "72.0", ""]
 
 
 def test_the_sum_of_single_losses_stands_against_the_loss_of_all_at_once() -> None:
@@ -319,7 +329,7 @@ def test_without_runs_there_is_nothing_to_say_and_nothing_breaks() -> None:
     assert strength.strength_cells(nothing) == components.component_cells(nothing) == []
     assert component_verdicts.component_claims({}) == []
     assert component_verdicts.calm_claims({}, {}) == []
-    assert len(component_verdicts.calm_table({}, {})) == 0
+    assert len(component_verdicts.calm_table(nothing)) == 0
     assert len(component_verdicts.component_table({})) == len(components.component_data({})) == 0
     assert len(strength.strength_data({}, {})) == 0
     assert strength.reference_line(nothing, "accuracy") == {}
