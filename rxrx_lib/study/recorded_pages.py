@@ -73,6 +73,27 @@ def recorded_table(
     return table(frame, caption=f"{_source(specs, results)} {caption}", name=name)
 
 
+def recorded_sentences(
+    size: Profile,
+    specs_of: Specs,
+    lines_of: Callable[[pd.DataFrame, Path], Sequence[str]],
+    root: Path = Path(),
+) -> Shown:
+    """Show what the recorded study says in sentences; none where :func:`recorded_table` has none.
+
+    Parameters
+    ----------
+    size, specs_of, root
+        As for :func:`recorded_table`.
+    lines_of
+        From results, and the store that they are of, to sentences, as the page makes its own.
+    """
+    results, store = _recorded(specs_of, root)
+    shown = size.name != NAME and not results.empty
+    lines = lines_of(results, store) if shown and store is not None else ()
+    return sentences([f"{data_badge(PROFILES[NAME])}, {NAME}. {line}" for line in lines])
+
+
 def recorded_lines(
     findings: Sequence[Finding], size: Profile, root: Path = Path()
 ) -> dict[str, list[Line]]:

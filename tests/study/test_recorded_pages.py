@@ -13,7 +13,7 @@ from rxrx_lib.study.catalogue import separated_runs, table2
 from rxrx_lib.study.finding_pages import any_measured
 from rxrx_lib.study.findings import finding
 from rxrx_lib.study.panels import simulated_panel
-from rxrx_lib.study.profiles import PROFILES
+from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.tables import table1
 from tests.study.stored import finish_with_predictions, made_up_predictions
 
@@ -67,6 +67,18 @@ def test_what_is_not_recorded_is_said_in_a_sentence(root: Path, tmp_path: Path) 
 def test_a_build_of_the_study_does_not_show_it_twice(root: Path) -> None:
     assert "numbers are those above" in shown(STUDY, separated_runs, root)
     assert recorded_pages.recorded_lines([finding("adabn_raises_separated")], STUDY, root) == {}
+
+
+def test_sentences_of_the_study_name_it_and_stay_out_where_its_table_does(
+    root: Path, tmp_path: Path
+) -> None:
+    def said(size: Profile, store: Path) -> str:
+        return recorded_pages.recorded_sentences(
+            size, separated_runs, lambda found, _: [f"{len(found)} runs."], store
+        ).myst
+
+    assert said(DEMO, root) == "- SIMULATED, study. 8 runs.\n"
+    assert said(STUDY, root) == said(DEMO, tmp_path) == "\n"
 
 
 def test_findings_are_held_against_the_recorded_runs_with_their_wells(

@@ -214,7 +214,8 @@ def test_a_replicate_that_lacks_a_run_counts_where_both_are_there() -> None:
     [
         ((30.0, 0.0, 0.0), component_verdicts.BY_SELF),
         ((30.0, 12.0, 0.0), component_verdicts.BY_ADABN),
-        ((30.0, 12.0, 9.0), component_verdicts.BY_NEITHER),
+        ((30.0, 12.0, 9.0), component_verdicts.IN_PART),
+        ((30.0, 12.0, 11.0), component_verdicts.BY_NEITHER),
         ((0.0, 0.0, 0.0), component_verdicts.HARMLESS),
         ((30.0, 1.7, 0.0), component_verdicts.UNDECIDED),
         ((30.0, 12.0, 1.7), component_verdicts.UNDECIDED),
