@@ -7,7 +7,11 @@ import math
 import pandas as pd
 import pytest
 
-from rxrx_lib.study.negative_controls import Verdict, negative_control_cells, verdicts
+from rxrx_lib.study.negative_controls import (
+    Verdict,
+    negative_control_cells,
+    verdicts,
+)
 from tests.study.handmade import REPLICATES, control_results
 
 # By luck 4 % with a deviation of 1.5, three deviations of the mean of three replicates above it.

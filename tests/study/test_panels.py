@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import panels, paper
 from rxrx_lib.study.tables import Cell, cells, table1
-from tests.study.handmade import table1_results
+from tests.study.handmade import control_results, table1_results
 
 PM = panels.PLUS_MINUS
 
@@ -78,3 +79,16 @@ def test_the_data_behind_a_figure_name_their_replicates() -> None:
 def test_reference_lines_are_said_where_they_were_measured() -> None:
     results = table1_results().assign(line_uniform=2.0, line_cell_type=7.8)
     assert panels.line_words(results) == "uniform guess 1/E 2.0, cell type alone 7.8"
+
+
+def test_the_table_has_a_row_a_control_with_luck_beside_what_was_measured() -> None:
+    results = control_results(baseline=40.0, adabn=41.0)
+    table = panels.control_panel(results).set_index("control")
+    assert list(table.index) == ["No technical effects", "Shuffled labels", "No phenotypes"]
+    assert table.loc["No technical effects", "AdaBN"].startswith("41.0")
+    assert table.loc["No phenotypes", "Baseline"].startswith("3.0")
+    assert table.loc["Shuffled labels", "AdaBN"] == ""
+    assert table.loc["Shuffled labels", "by luck"].startswith("4.0")
+    shuffled = results[results["labels"] == "shuffled"]
+    assert list(panels.control_panel(shuffled)["control"]) == ["Shuffled labels"]
+    assert panels.control_panel(pd.DataFrame([])).empty
