@@ -100,7 +100,7 @@ def run_sentences(results: pd.DataFrame) -> list[str]:
     hardware = "; ".join(sorted(results["hardware"].unique()))
     known = (
         f"One replicate (screen and training seed {replicates[0]}): nothing is known of the spread "
-        "over seeds and screens, so no difference on this page is decided."
+        "over seeds and screens, so no difference of this build is decided."
         if len(replicates) == 1
         else f"{len(replicates)} replicates (screen/training seeds {', '.join(replicates)}); "
         "differences are paired within a replicate."

@@ -139,7 +139,7 @@ def direction_claims(results: pd.DataFrame, method: str = "adabn") -> list[str]:
             here = t_interval(list(paired.values()))
             change = paper.lookup("table3", method, name).value
             change -= paper.lookup("table3", "baseline", name).value
-            found = "up" if here.low > 0 else "down" if here.high < 0 else "neither way"
+            found = "up" if here.low > 0 else "down" if here.high < 0 else "undecided"
             lines.append(
                 f"{name}: {METHODS[method].label} goes {'up' if change > 0 else 'down'} from the "
                 f"baseline in the paper, {found} here."

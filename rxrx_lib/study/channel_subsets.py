@@ -61,8 +61,8 @@ def epochs_words(profile: Profile) -> str:
         return f"Every subset is trained for {here} epochs, as all runs of this profile."
     return (
         f"To save time, every subset is trained for {here} epochs, all six channels included, and "
-        f"the other runs of this profile for {usual}: numbers here can be compared with one "
-        "another, and not with those of other chapters."
+        f"the other runs of this profile for {usual}: subsets can be compared with one another, "
+        "and not with the masked networks, which are Table 1's, nor with other chapters."
     )
 
 

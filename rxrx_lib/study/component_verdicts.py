@@ -42,8 +42,8 @@ HARMLESS = "costs nothing"
 OUTCOMES = {
     BY_SELF: "Self-standardisation already removes",
     BY_ADABN: "AdaBN removes what self-standardisation does not of",
-    IN_PART: "Some stays with both, and AdaBN removes a part, of",
-    BY_NEITHER: "Some stays with both of",
+    IN_PART: "AdaBN removes a part, and a part stays lost with both, of",
+    BY_NEITHER: "A part stays lost with both of",
     HARMLESS: "With nothing against it no accuracy is lost by",
     UNDECIDED: "Undecided",
 }

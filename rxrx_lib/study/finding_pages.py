@@ -205,7 +205,8 @@ def _measured_words(finding: Finding, part: Part) -> str:
     change = finding.kind in ("increase", "decrease")
     spread = []
     if part.found.n > 1:
-        percent, interval = (95, part.found) if change else (90, part.inner)
+        outer = change or part.verdict == CONTRADICTED
+        percent, interval = (95, part.found) if outer else (90, part.inner)
         spread.append(f"{percent}{PERCENT}: {_ends(interval, digits)}")
     if part.wells is not None:
         low, high = (_number(end, digits) for end in part.wells)

@@ -58,8 +58,8 @@ def _share_apart(method: str, channel: int) -> Effect:
     ]
 
     def of(*values: float) -> float:
-        own, base = np.split(100 * np.array(values), 2)
-        return float(own[channel - 1] / own.sum() - base[channel - 1] / base.sum())
+        own, base = np.split(np.array(values), 2)
+        return float(100 * (own[channel - 1] / own.sum() - base[channel - 1] / base.sum()))
 
     return Effect(label=f"{METHODS[method]}, channel {channel}", places=tuple(places), of=of)
 

@@ -21,6 +21,12 @@ CONTROL_TITLES = {
     "labels_shuffled": "Shuffled labels",
     "phenotypes_off": "No phenotypes",
 }
+CONTROL_COLUMNS = {
+    "baseline": "Baseline",
+    "adabn": "AdaBN",
+    "luck_line": "same answers, names exchanged",
+}
+"""What the cells' columns are called on the page; the last is a mean, and no limit."""
 LARGEST_DIFFERENCE = 3.0
 """Percentage points that AdaBN may lie from the baseline where experiments do not differ."""
 CHANCE_DEVIATIONS = 3.0

@@ -11,7 +11,7 @@ from rxrx_lib.evaluation.intervals import Interval
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import paper
 from rxrx_lib.study.figures import Panel
-from rxrx_lib.study.negative_controls import CONTROL_TITLES, negative_control_cells
+from rxrx_lib.study.negative_controls import CONTROL_COLUMNS, CONTROL_TITLES, negative_control_cells
 from rxrx_lib.study.tables import Cell, differences, replicate_values
 
 NOT_RUN = "not run here"
@@ -140,11 +140,10 @@ def simulated_panel(
 def control_panel(results: pd.DataFrame) -> pd.DataFrame:
     """Return the controls' accuracies as words, in percent: a row a control, luck beside them."""
     words = {(cell.row, cell.column): cell_words(cell) for cell in negative_control_cells(results)}
-    columns = {"baseline": "Baseline", "adabn": "AdaBN", "luck_line": "by luck"}
     return pd.DataFrame(
         {
             "control": title,
-            **{label: words.get((control, name), "") for name, label in columns.items()},
+            **{label: words.get((control, name), "") for name, label in CONTROL_COLUMNS.items()},
         }
         for control, title in CONTROL_TITLES.items()
         if any(row == control for row, _ in words)

@@ -188,7 +188,7 @@ PROFILES = {
             curve_replicates=3,
             few_experiments_epochs=144,
             subset_replicates=3,
-            subset_epochs=16,  # a third: the subsets are nearly half of the study's runs
+            subset_epochs=16,  # a third: the subsets are a third of the study's runs
             strength_epochs=16,
         ),
         Profile(

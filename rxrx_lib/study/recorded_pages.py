@@ -121,7 +121,9 @@ def profile_table() -> pd.DataFrame:
         ),
         "replicates of curves and ablations": lambda size: size.curve_replicates,
         "replicates of channel subsets": lambda size: size.subset_replicates,
-        "epochs of channel subsets": lambda size: size.subset_epochs or size.recipe.epochs,
+        "epochs of channel subsets and single effects": lambda size: (
+            size.subset_epochs or size.recipe.epochs
+        ),
         "epochs on few experiments": lambda size: size.few_experiments_epochs or size.recipe.epochs,
         "reversal coefficients of the trade-off": lambda size: ", ".join(
             f"{each:g}" for each in size.reversal_coefficients
@@ -174,8 +176,8 @@ def last_quarter_claims(results: pd.DataFrame) -> list[str]:
             changes += [curve.accuracy[-1] - before[-1]] if before else []
         if changes:
             lines.append(
-                f"{record.label}: {signed(float(np.mean(changes)))} points in the mean of "
-                f"{len(changes)} runs, {signed(min(changes))} to {signed(max(changes))}."
+                f"{record.label} gains {signed(float(np.mean(changes)))} points in the mean of "
+                f"{len(changes)} runs, {signed(min(changes))} to {signed(max(changes))} run by run."
             )
     return lines
 

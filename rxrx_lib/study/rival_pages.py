@@ -190,8 +190,9 @@ def _accuracy(
     found = own_values(frame, rival, metric, split)
     if not found:
         return ""
-    words = cell_words(mean_cell(rival, metric, found))
-    return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1)" if len(found) == 1 else words
+    words, n = cell_words(mean_cell(rival, metric, found)), len(found)
+    fewer = n < len(own_values(frame, REFERENCE, metric, split))
+    return f"{words} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})" if n == 1 or fewer else words
 
 
 def _seen_words(frame: pd.DataFrame, name: str, rival: Rival) -> str:

@@ -216,9 +216,9 @@ def _shift_claim(label: str, base: str, adabn: str, found: Interval) -> str:
         f"{found.n} replicates, paired"
     )
     if found.high < 0:
-        return f"{begin}. AdaBN's move less ({spread})."
+        return f"{begin}. AdaBN's distributions move less ({spread})."
     if found.low > 0:
-        return f"{begin}. AdaBN's move more ({spread})."
+        return f"{begin}. AdaBN's distributions move more ({spread})."
     return f"{begin}. Which of them move less cannot be told ({spread})."
 
 

@@ -128,7 +128,7 @@ def test_only_directions_are_held_against_the_paper() -> None:
     assert claims[0] == "HUVEC: AdaBN goes up from the baseline in the paper, up here."
     assert claims[3] == "U2OS: AdaBN goes up from the baseline in the paper, down here."
     (alone, *_) = cell_types.direction_claims(results(replicates=1))
-    assert alone.endswith("neither way here.")
+    assert alone.endswith("undecided here.")
 
 
 def test_the_figure_has_a_panel_a_cell_type_with_the_chance_level() -> None:

@@ -36,7 +36,7 @@ def words(each: Finding, line: Line) -> str:
     return finding_pages.effect_words(each, line).replace(SPACE, " ")
 
 
-def test_a_change_shows_the_95_percent_interval_and_no_change_the_90_percent_one() -> None:
+def test_the_interval_is_shown_that_decides() -> None:
     cells = made(x=54.0, y=55.0, z=56.0)
     # Mean 5, sd 1: half of the intervals is 4.303 and 2.920 over the root of 3.
     assert words(RAISES, measured_line(RAISES, cells, 2.0)) == (
@@ -51,8 +51,13 @@ def test_a_change_shows_the_95_percent_interval_and_no_change_the_90_percent_one
         kind="unchanged",
         effects=(difference(A, B),),
     )
+    # No change is contradicted by the wider interval, and supported by the narrower one.
     assert words(same, measured_line(same, cells, 2.0)) == (
-        "+5.0 points (90 %: +3.3 to +6.7; n = 3 of 5)"
+        "+5.0 points (95 %: +2.5 to +7.5; n = 3 of 5)"
+    )
+    near = made(x=51.0, y=52.0, z=53.0)
+    assert words(same, measured_line(same, near, 2.0)) == (
+        "+2.0 points (90 %: +0.3 to +3.7; n = 3 of 5)"
     )
 
 

@@ -142,3 +142,12 @@ def test_the_papers_own_line_is_what_one_computes_by_hand(
 def test_the_paper_contradicts_itself_nowhere() -> None:
     lines = [printed_line(each) for each in FINDINGS]
     assert all(line.verdict != INCONSISTENT for line in lines)
+
+
+def test_a_channel_s_share_of_all_shapley_values_differs_in_percent_of_their_sum() -> None:
+    adabn_2 = next(
+        effect for effect in finding("shapley_alike").effects if effect.label == "AdaBN, channel 2"
+    )
+    own, base = [10.0, 5.0, 5.0, 10.0, 10.0, 10.0], [8.0, 8.0, 8.0, 4.0, 8.0, 4.0]
+    # 5 of 50 points are 10 %, and 8 of 40 are 20 %.
+    assert adabn_2.of(*own, *base) == pytest.approx(-10.0)

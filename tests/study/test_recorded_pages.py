@@ -135,6 +135,6 @@ def test_the_last_quarter_is_what_comes_after_three_quarters_of_the_epochs() -> 
         ]
     )
     assert recorded_pages.last_quarter_claims(results) == [
-        "Baseline: +0.5 points in the mean of 2 runs, \N{MINUS SIGN}0.5 to +1.5."
+        "Baseline gains +0.5 points in the mean of 2 runs, \N{MINUS SIGN}0.5 to +1.5 run by run."
     ]
     assert recorded_pages.last_quarter_claims(pd.DataFrame()) == []

@@ -242,8 +242,12 @@ def made(base: list[float], adabn: list[float]) -> pd.DataFrame:
     [
         # Differences of -0.3 and -0.2: their t interval is -0.25 ± 0.635, one degree of freedom.
         ([0.6, 0.5], [0.3, 0.3], f"cannot be told ({MINUS}0.25, 95{SPACE}% interval {MINUS}0.89"),
-        ([0.6, 0.6], [0.3, 0.3], f"AdaBN's move less ({MINUS}0.30, 95{SPACE}% interval"),
-        ([0.2, 0.2], [0.3, 0.3], "AdaBN's move more (+0.10"),
+        (
+            [0.6, 0.6],
+            [0.3, 0.3],
+            f"AdaBN's distributions move less ({MINUS}0.30, 95{SPACE}% interval",
+        ),
+        ([0.2, 0.2], [0.3, 0.3], "AdaBN's distributions move more (+0.10"),
         ([0.2], [0.3], "0.20 for the baseline and 0.30 for AdaBN, from one replicate."),
     ],
 )
