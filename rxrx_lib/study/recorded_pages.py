@@ -121,9 +121,8 @@ def profile_table() -> pd.DataFrame:
         ),
         "replicates of curves and ablations": lambda size: size.curve_replicates,
         "replicates of channel subsets": lambda size: size.subset_replicates,
-        "epochs of channel subsets and single effects": lambda size: (
-            size.subset_epochs or size.recipe.epochs
-        ),
+        "epochs of channel subsets": lambda size: size.subset_epochs or size.recipe.epochs,
+        "epochs of single effects": lambda size: size.strength_epochs or size.recipe.epochs,
         "epochs on few experiments": lambda size: size.few_experiments_epochs or size.recipe.epochs,
         "reversal coefficients of the trade-off": lambda size: ", ".join(
             f"{each:g}" for each in size.reversal_coefficients

@@ -112,6 +112,8 @@ def test_the_items_are_counted_as_asked_and_as_recorded(root: Path, tmp_path: Pa
 def test_the_sizes_table_takes_its_numbers_from_the_profiles() -> None:
     sizes = recorded_pages.profile_table().set_index("setting")
     assert sizes.loc["epochs"].tolist() == [str(DEMO.recipe.epochs), str(STUDY.recipe.epochs)]
+    single = sizes.loc["epochs of single effects"].tolist()
+    assert single == [str(DEMO.strength_epochs), str(STUDY.strength_epochs)]
     seeds = sizes.loc["replicates of Table 1 (screen/training seed)"]
     assert seeds.tolist() == ["10/0, 11/1, 12/2", "10/0, 11/1, 12/2, 13/3, 14/4"]
 

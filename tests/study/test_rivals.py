@@ -174,6 +174,15 @@ def test_differences_are_paired_over_the_replicates_that_both_have() -> None:
     assert rivals.difference(frame(), "position") is None
 
 
+def test_a_rival_with_fewer_replicates_than_the_baseline_says_how_many() -> None:
+    found = frame()
+    last = found["replicate"].iloc[-1]
+    fewer = found[(found["rival"] != "adabn") | (found["replicate"] != last)]
+    reached = words.rival_table(fewer).set_index("rival")["separated"]
+    assert reached["AdaBN"].endswith("(n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2)")
+    assert "(n" not in reached["Baseline"]
+
+
 def test_the_table_says_what_each_sees_reaches_and_differs_by() -> None:
     table = words.rival_table(frame()).set_index("rival")
     assert table["sees"]["Baseline"] == "nothing"
