@@ -11,11 +11,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.reduction import REDUCED_FILE, SITES_FILE, restored
+from rxrx_lib.study.runs import Run
+from rxrx_lib.study.spec import PredictSpec
 
 
 class NotKept(RuntimeError):
     """A merged run has not what is asked of it."""
+
+
+def own_answers(run: Run, method: str, names: Collection[str]) -> dict[str, NDArray[Any]] | None:
+    """Return arrays of a run's own prediction, as :func:`arrays_of`; None where some are not kept.
+
+    Parameters
+    ----------
+    run
+        A done run.
+    method
+        Its method, which says by what statistics it predicts.
+    names
+        Of arrays.
+    """
+    folder = run.stored_prediction(PredictSpec(statistics=METHODS[method].statistics))
+    try:
+        return None if folder is None else arrays_of(folder, names)
+    except NotKept:
+        return None
 
 
 def arrays_of(prediction: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:

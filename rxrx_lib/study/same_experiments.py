@@ -17,11 +17,9 @@ import pandas as pd
 from rxrx_lib.evaluation.answers import of_treatments
 from rxrx_lib.evaluation.metrics import perturbation_accuracy
 from rxrx_lib.evaluation.predictions import Arrays
-from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.kept import NotKept, arrays_of
+from rxrx_lib.study.kept import own_answers
 from rxrx_lib.study.runs import Run
 from rxrx_lib.study.second_wells import second_wells
-from rxrx_lib.study.spec import PredictSpec
 from rxrx_lib.study.tables import Cell, Cells, cells, ratio_cells, table1
 
 SEEN = "stratified_by_site"
@@ -109,7 +107,7 @@ def _accuracies(
     if not str(run["split"]).startswith("stratified"):
         return
     stored, method = Run(store / str(run["id"])), str(run["method"])
-    own = _own_answers(stored, method)
+    own = own_answers(stored, method, NAMES)
     if own is not None:
         of_side = {name: own[name][own["side"] == "test"] for name in NAMES}
         yield from _counted("accuracy_test_experiments", _of(of_side, unseen))
@@ -118,14 +116,6 @@ def _accuracies(
         whole = {name: second[name] for name in NAMES}
         yield from _counted("accuracy_second_wells", whole)
         yield from _counted("accuracy_second_wells_test_experiments", _of(whole, unseen))
-
-
-def _own_answers(run: Run, method: str) -> Arrays | None:
-    folder = run.stored_prediction(PredictSpec(statistics=METHODS[method].statistics))
-    try:
-        return None if folder is None else arrays_of(folder, NAMES)
-    except NotKept:
-        return None
 
 
 def _of(sites: Arrays, experiments: Collection[str]) -> Arrays:

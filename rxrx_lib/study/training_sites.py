@@ -17,10 +17,9 @@ from rxrx_lib.evaluation.metrics import perturbation_accuracy
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.ablations import COMPARED, Accuracies, accuracies, by_normalization, cells_of
 from rxrx_lib.study.claims import PERCENT
-from rxrx_lib.study.kept import NotKept, arrays_of
+from rxrx_lib.study.kept import own_answers
 from rxrx_lib.study.panels import cell_words
 from rxrx_lib.study.runs import Run
-from rxrx_lib.study.spec import PredictSpec
 
 METRIC = "accuracy_training_sites"
 """Percent of a run's training sites that its own way of predicting names rightly."""
@@ -98,12 +97,8 @@ def _of_both(results: pd.DataFrame) -> dict[str, Accuracies]:
 
 
 def _percent(run: Run, method: str) -> float:
-    folder = run.stored_prediction(PredictSpec(statistics=METHODS[method].statistics))
-    try:
-        answers = {} if folder is None else arrays_of(folder, ("side", "sirna_id", "top_sirna_id"))
-    except NotKept:
-        answers = {}
-    rows = answers["side"] == "train" if answers else np.zeros(0, bool)
-    if not rows.any():
+    answers = own_answers(run, method, ("side", "sirna_id", "top_sirna_id"))
+    if answers is None or not (answers["side"] == "train").any():
         return float("nan")
+    rows = answers["side"] == "train"
     return perturbation_accuracy(answers["sirna_id"][rows], answers["top_sirna_id"][rows, 0])
