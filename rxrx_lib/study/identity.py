@@ -9,6 +9,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 ID_DIGITS = 16
@@ -39,13 +40,20 @@ def canonical(settings: Any) -> dict[str, Any]:
     ValueError
         If a number is not finite.
     """
-    hints = typing.get_type_hints(type(settings))
+    kind: type = type(settings)
+    declared = _declared(kind)
     values = {}
     for each in dataclasses.fields(settings):
         value = getattr(settings, each.name)
         if "absent" not in each.metadata or value != each.metadata["absent"]:
-            values[each.name] = _plain(value, hints[each.name], each.name)
+            values[each.name] = _plain(value, declared[each.name], each.name)
     return values
+
+
+@cache
+def _declared(kind: type) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; looking them up takes longer than all the rest."""
+    return typing.get_type_hints(kind)
 
 
 def _plain(value: Any, declared: Any, name: str) -> Any:
