@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,8 +63,7 @@ def resampled_accuracy(
         names, well_of_site = np.unique(wells[rows], return_inverse=True)
         sites = np.bincount(well_of_site)
         rights = np.bincount(well_of_site, weights=right[rows].astype(bool))
-        generator = np.random.default_rng([seed, *_key(str(name), names)])
-        times = generator.multinomial(names.size, np.full(names.size, 1 / names.size), size=draws)
+        times = _times_drawn(names.size, draws, (seed, *_key(str(name), names)))
         right_of_draws += times @ rights
         sites_of_draws += times @ sites
     return 100.0 * right_of_draws / sites_of_draws
@@ -91,7 +91,15 @@ def percentile_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, 
     return float(low), float(high)
 
 
-def _key(experiment: str, wells: NDArray[np.str_]) -> NDArray[np.uint32]:
+@lru_cache(maxsize=64)
+def _times_drawn(wells: int, draws: int, key: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return how often each draw has each well, (draws, wells): runs on the same wells share it."""
+    generator = np.random.default_rng(key)
+    return generator.multinomial(wells, np.full(wells, 1 / wells), size=draws).astype(float)
+
+
+def _key(experiment: str, wells: NDArray[np.str_]) -> list[int]:
     """Return numbers that are the same for the same wells of the same experiment."""
     text = "\n".join([experiment, *map(str, wells)])
-    return np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint32)
+    numbers: list[int] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint32).tolist()
+    return numbers
