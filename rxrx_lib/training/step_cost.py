@@ -84,16 +84,16 @@ def _counted(
     """Count a forward and a backward pass of one group of so many sites."""
     with torch.device("meta"):
         network = _in_precision(build(sites).train(), precision)
-        kind = next(p.dtype for p in network.parameters() if p.ndim > 1)
-        counter, kept = _Counter(), _Kept()
-        with counter:
-            images = torch.empty(sites, channels, image_size, image_size, dtype=kind)
-            with torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda tensor: tensor):
-                outputs = [each for each in tree_leaves(network(images)) if each.requires_grad]
-            flops, moved, held = counter.flops, counter.moved, kept.total
-            kept.forget()
-            torch.autograd.backward(outputs, [torch.empty_like(each) for each in outputs])
-        return SiteCost(flops, counter.flops, moved, counter.moved, held, counter.peak)
+    kind = next(p.dtype for p in network.parameters() if p.ndim > 1)
+    counter, kept = _Counter(), _Kept()
+    with counter:
+        images = torch.empty(sites, channels, image_size, image_size, dtype=kind, device="meta")
+        with torch.autograd.graph.saved_tensors_hooks(kept.keep, lambda tensor: tensor):
+            outputs = [each for each in tree_leaves(network(images)) if each.requires_grad]
+        flops, moved, held = counter.flops, counter.moved, kept.total
+        kept.forget()
+        torch.autograd.backward(outputs, [torch.empty_like(each) for each in outputs])
+    return SiteCost(flops, counter.flops, moved, counter.moved, held, counter.peak)
 
 
 def _in_precision(network: nn.Module, precision: str) -> nn.Module:
