@@ -62,7 +62,7 @@ def add_study_commands(commands: Commands) -> None:
         "--evaluate-every",
         type=count,
         metavar="EPOCHS",
-        help="measure the test accuracy in training; 0: never; default: as the profile says",
+        help="measure every run's test accuracy in training; 0: none; default: where pages draw it",
     )
     run.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to run on")
     run.add_argument(
@@ -154,6 +154,7 @@ def _print_cost(asked: argparse.Namespace, specs: list[RunSpec], on: Gpu | None)
 @scheduler_as_usage()
 def _run(asked: argparse.Namespace) -> int:
     from rxrx_lib.study.after_runs import require_derived
+    from rxrx_lib.study.catalogue import evaluations
     from rxrx_lib.study.require import require
     from rxrx_lib.training.hardware import resolve_device
 
@@ -165,9 +166,9 @@ def _run(asked: argparse.Namespace) -> int:
         raise UsageError(f"profile {asked.profile!r} has no runs of these items; see rxrx plan.")
     # A cluster has devices of its own.
     device = "cpu" if asked.scheduler else as_usage(lambda: resolve_device(asked.device))
-    every = asked.evaluate_every
-    if every is None:
-        every = known_profile(asked.profile).evaluate_every
+    every = evaluations(known_profile(asked.profile))
+    if asked.evaluate_every is not None:
+        every = {spec.id: asked.evaluate_every for spec in specs}
     if started_by_torchrun():
         return _run_together(asked, specs, every)
     with faults_told_below():
@@ -188,7 +189,7 @@ def _run(asked: argparse.Namespace) -> int:
     return FAULT if faults or lacking else DONE
 
 
-def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_every: int) -> int:
+def _run_together(asked: argparse.Namespace, specs: list[RunSpec], every: dict[str, int]) -> int:
     from rxrx_lib.study.after_runs import require_derived
     from rxrx_lib.study.execute import Runtime
     from rxrx_lib.study.progress import Progress
@@ -203,7 +204,7 @@ def _run_together(asked: argparse.Namespace, specs: list[RunSpec], evaluate_ever
         data=asked.data,
         runs=asked.runs,
         hardware=asked_hardware(asked),
-        evaluate_every=evaluate_every,
+        evaluate_every=every,
         weights=asked.weights,
     )
     run_together(specs, runtime, Progress())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rxrx_lib.study import after_runs, embeddings, notebooks, recorded, status
-from rxrx_lib.study.catalogue import items_of, runs_for
+from rxrx_lib.study.catalogue import evaluations, items_of, runs_for
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.notebooks import read_notebook
@@ -60,7 +60,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         specs,
         data=root / "data",
         store=root / "runs",
-        evaluate_every=profile.evaluate_every,
+        evaluate_every=evaluations(profile),
         workers=workers,
         progress=Progress(),
     )

@@ -117,6 +117,19 @@ CATALOGUE: dict[str, Callable[[Profile], list[RunSpec]]] = {
 }
 
 
+def evaluations(profile: Profile) -> dict[str, int]:
+    """Return the runs whose test accuracy is measured while they train, since pages draw its curve.
+
+    Returns
+    -------
+    dict
+        Ids to the epochs between two measurements; empty where the profile asks for none.
+    """
+    every = profile.evaluate_every
+    drawn = [*separated_runs(profile), *table4(profile)] if every else []
+    return {spec.id: every for spec in drawn}
+
+
 def items_of(profile: Profile) -> list[str]:
     """Return the items of the catalogue that a profile runs."""
     return list(CATALOGUE if profile.items is None else profile.items)

@@ -34,6 +34,8 @@ TOO_LARGE = "†"
 PAPERS_PROCESSES = 8
 """GPUs that the paper trained on."""
 Items = Mapping[str, Sequence[RunSpec]]
+Evaluations = Mapping[str, int]
+"""Ids of runs to the epochs between two measurements of the test accuracy; 0 for all others."""
 
 
 def assumptions() -> list[str]:
@@ -155,7 +157,7 @@ def memory_panel(spec: RunSpec) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "largest group"])
 
 
-def hours_panel(items: Items, evaluate_every: int) -> pd.DataFrame:
+def hours_panel(items: Items, evaluate_every: Evaluations) -> pd.DataFrame:
     """Return hours a run and GPU-hours of each item and of all their runs, on each GPU, as words.
 
     Parameters
@@ -163,7 +165,7 @@ def hours_panel(items: Items, evaluate_every: int) -> pd.DataFrame:
     items
         Name to runs; items without any are left out, and a run that two share counts once in all.
     evaluate_every
-        Epochs between two measurements of the test accuracy; 0 for none.
+        As :func:`rxrx_lib.study.catalogue.evaluations` gives it.
     """
     filled = {name: list(specs) for name, specs in items.items() if specs}
     if len(filled) > 1:
@@ -172,7 +174,7 @@ def hours_panel(items: Items, evaluate_every: int) -> pd.DataFrame:
     rows = []
     for name, specs in filled.items():
         for on in GPUS.values():
-            each = [cost.run_seconds(spec, evaluate_every, on) for spec in specs]
+            each = [cost.run_seconds(spec, evaluate_every.get(spec.id, 0), on) for spec in specs]
             mark = "" if all(cost.groups_that_fit(spec, on) for spec in specs) else TOO_LARGE
             total = _sum(each)
             rows.append(
@@ -189,12 +191,16 @@ def hours_panel(items: Items, evaluate_every: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def work_panel(items: Items, evaluate_every: int) -> pd.DataFrame:
+def work_panel(items: Items, evaluate_every: Evaluations) -> pd.DataFrame:
     """Return what each item's runs pass through their networks, as words."""
     rows = []
     for name, specs in items.items():
-        works = [workload(spec, evaluate_every) for spec in specs]
-        costs = [cost.run_cost(spec, evaluate_every, spec.recipe.precision) for spec in specs]
+        every = [evaluate_every.get(spec.id, 0) for spec in specs]
+        works = list(map(workload, specs, every))
+        costs = [
+            cost.run_cost(spec, epochs, spec.recipe.precision)
+            for spec, epochs in zip(specs, every, strict=True)
+        ]
         if works:
             rows.append(
                 (

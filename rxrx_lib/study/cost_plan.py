@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rxrx_lib.study import cost, cost_panels
+from rxrx_lib.study.catalogue import evaluations
 from rxrx_lib.study.gpus import GIB, GPUS, Gpu
 from rxrx_lib.study.profiles import Profile
 from rxrx_lib.study.progress import duration
@@ -44,7 +45,7 @@ def plan_lines(
             "for a lower bound."
         ]
     on = on or GPUS[DEFAULT_GPU]
-    frame = cost_panels.hours_panel(items, profile.evaluate_every)
+    frame = cost_panels.hours_panel(items, evaluations(profile))
     frame = frame[frame["GPU"].str.startswith(on.label)].drop(columns="GPU")
     some = next(spec for specs in items.values() for spec in specs)
     precision, groups = on.precision(some.recipe.precision), cost.groups_that_fit(some, on)
@@ -65,9 +66,9 @@ def _measured_lines(
 ) -> list[str]:
     """Say what runs took, and what the others would at the same speed."""
     found = gather(done, store)
-    every = profile.evaluate_every
+    every = evaluations(profile)
     work = {
-        spec.id: cost.run_cost(spec, every, spec.recipe.precision).flops
+        spec.id: cost.run_cost(spec, every.get(spec.id, 0), spec.recipe.precision).flops
         for specs in items.values()
         for spec in specs
     }

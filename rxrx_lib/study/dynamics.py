@@ -43,9 +43,9 @@ def curves(results: pd.DataFrame) -> list[Curve]:
     Parameters
     ----------
     results
-        As :func:`rxrx_lib.study.results.gather` gives them. Where the last epoch was not measured
-        in training, the run's own accuracy stands there: it is the same quantity. Runs without a
-        history are passed over.
+        As :func:`rxrx_lib.study.results.gather` gives them. Where an older run's history lacks the
+        accuracy after the last epoch, the run's own stands there: it is the same quantity. Runs
+        without a history are passed over.
     """
     if "history" not in results:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,15 +31,17 @@ class Runtime:
     """Device, memory, speed."""
     weights: Path | None = None
     """File of weights for the runs whose spec names some; see ``NetworkSpec.weights_sha256``."""
-    evaluate_every: int = 0
-    """Epochs between two measurements of the test accuracy for the history; 0 measures none."""
+    evaluate_every: Mapping[str, int] = field(default_factory=dict)
+    """Ids of runs to the epochs between two measurements of their test accuracy while they train;
+    0, and all other runs, are measured at their end alone."""
 
     def __post_init__(self) -> None:
-        """Check the number."""
-        if self.evaluate_every < 0:
-            raise ValueError(
-                f"evaluate_every is {self.evaluate_every}; give a number of epochs >= 0."
-            )
+        """Check the numbers."""
+        for name, epochs in self.evaluate_every.items():
+            if epochs < 0:
+                raise ValueError(
+                    f"evaluate_every is {epochs} for run {name}; give a number of epochs >= 0."
+                )
 
 
 def run_one(spec: RunSpec, runtime: Runtime, peers: Peers = ALONE) -> str:
@@ -79,7 +81,8 @@ def run_one(spec: RunSpec, runtime: Runtime, peers: Peers = ALONE) -> str:
             stages.require_trainable(method, spec, screen, split)
             network = stages.build(method, spec, screen, weights=runtime.weights)
             work = stages.Work(spec, screen, split, stages.sites(spec, screen, hardware), peers)
-            history = stages.train(network, work, hardware, run, attempts, runtime.evaluate_every)
+            every = runtime.evaluate_every.get(spec.id, 0)
+            history = stages.train(network, work, hardware, run, attempts, every)
             asked = PredictSpec(statistics=method.statistics)
             metrics = stages.predict_and_score(network, work, asked, run)
         source = provenance(attempts.so_far(), screen.root, spec.data)

@@ -47,7 +47,8 @@ class Profile:
     network: NetworkSpec
     recipe: Recipe
     evaluate_every: int = 0
-    """Epochs between two measurements of the test accuracy in training, for its history."""
+    """Epochs between two measurements of the test accuracy in training, where a page draws them;
+    0 measures at the end alone."""
     reversal_coefficients: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
     """Of the trade-off curve, rising; 0, the method without reversal, is added to them."""
     curve_replicates: int = 1

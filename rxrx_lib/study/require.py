@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ def require(
     store: str | Path = "runs",
     device: str = "auto",
     hardware: Hardware = Hardware(),  # noqa: B008 - it is frozen
-    evaluate_every: int = 0,
+    evaluate_every: Mapping[str, int] | None = None,
     workers: int = 0,
     scheduler: str | None = None,
     weights: Path | None = None,
@@ -53,7 +53,9 @@ def require(
     hardware
         How it is trained otherwise; its device gives way to ``device``.
     evaluate_every
-        Epochs between two measurements of the test accuracy; 0 measures none.
+        Ids of runs to the epochs between two measurements of their test accuracy while they train,
+        as :func:`rxrx_lib.study.catalogue.evaluations` gives them; all others are measured at
+        their end alone.
     workers
         Processes to train in; 0 trains in this one.
     scheduler
@@ -101,7 +103,7 @@ def runtime_of(
     hardware: Hardware,
     scheduler: str | None,
     *,
-    evaluate_every: int = 0,
+    evaluate_every: Mapping[str, int] | None = None,
     weights: Path | None = None,
 ) -> Runtime:
     """Return where and on what :func:`require` executes what it is given."""
@@ -113,7 +115,7 @@ def runtime_of(
         data=seen(Path(data)),
         runs=seen(Path(store)),
         hardware=dataclasses.replace(hardware, device=device),
-        evaluate_every=evaluate_every,
+        evaluate_every=evaluate_every or {},
         weights=weights and seen(weights),
     )
 

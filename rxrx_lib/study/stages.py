@@ -143,14 +143,14 @@ def train(
     attempts: Attempts,
     evaluate_every: int = 0,
 ) -> list[EpochRecord]:
-    """Fit the network to the training side of the split."""
+    """Fit the network to the training side of the split; `commit` adds the last test accuracy."""
     from rxrx_lib.training.fit import fit
     from rxrx_lib.training.progress import LossNotFinite
 
     spec, screen, split = work.spec, work.screen, work.split
 
     def evaluate(epoch: int) -> float:
-        if not evaluate_every or (epoch + 1) % evaluate_every:
+        if not evaluate_every or (epoch + 1) % evaluate_every or epoch + 1 == spec.recipe.epochs:
             return math.nan
         return test_accuracy(network, work, masked=())
 
@@ -290,9 +290,8 @@ def commit(
         torch.save(network.state_dict(), folder / "weights.pt")
         runs.write_json(folder / "metrics.json", metrics)
         with (folder / "history.csv").open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(history[0]._fields)
-            table.writerows(history)
+            end = history[-1]._replace(test_accuracy=metrics["accuracy"])
+            csv.writer(file).writerows([end._fields, *history[:-1], end])
         files = {path.name: runs.file_sha256(path) for path in sorted(folder.iterdir())}
         runs.write_json(folder / "provenance.json", {**source, "run": run.id, "sha256": files})
 

@@ -18,7 +18,6 @@ from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study.screens import make_split
 from rxrx_lib.study.spec import DataSpec, RunSpec, SplitSpec
 from rxrx_lib.training.pools import pools
-from rxrx_lib.training.recipe import Recipe
 
 RELEASE_DESIGN = ScreenSpec(
     image_size=512,
@@ -84,49 +83,56 @@ def workload(spec: RunSpec, evaluate_every: int) -> Workload:
         If the run cannot be trained on its screen.
     """
     screen = dataclasses.replace(design(spec), seed=0)  # which plays no part in the counts
-    return _counted(screen, spec.split, spec.method, spec.recipe, evaluate_every)
-
-
-@lru_cache(maxsize=256)
-def _counted(
-    screen: ScreenSpec, asked: SplitSpec, method: str, recipe: Recipe, evaluate_every: int
-) -> Workload:
-    split, way = _split(screen, asked), METHODS[method].statistics
-    steps = _steps(screen, split, METHODS[method].grouped, recipe) * recipe.epochs
-    everything = np.concatenate(list(split.sides.values()))
-    held_out = np.setdiff1d(everything, split.train)
-    evaluations = recipe.epochs // evaluate_every if evaluate_every else 0
+    method, recipe = METHODS[spec.method], spec.recipe
+    shape = recipe.groups, recipe.group_size
+    steps = _steps(screen, spec.split, method.grouped, *shape) * recipe.epochs
+    predicted, tested = _forwarded(screen, spec.split, method.statistics, recipe.group_size)
+    # The last epoch's test accuracy is the prediction's own.
+    evaluations = (recipe.epochs - 1) // evaluate_every if evaluate_every else 0
     return Workload(
         steps=steps,
         trained=steps * recipe.minibatch,
-        predicted=_forwarded(screen, everything, way, recipe.group_size),
-        evaluated=evaluations * _forwarded(screen, held_out, way, recipe.group_size),
+        predicted=predicted,
+        evaluated=evaluations * tested,
     )
 
 
-def _steps(screen: ScreenSpec, split: Split, grouped: bool, recipe: Recipe) -> int:
-    """Return an epoch's steps, of the plan that the run would take."""
-    shape = {"groups": recipe.groups, "group_size": recipe.group_size}
-    if grouped:
-        names = _table(screen)["experiment"].to_numpy()[split.train]
-        return len(loader.one_experiment_groups(split.train, names, **shape, seed=0, epoch=0))
-    return len(loader.shuffled(split.train, **shape, seed=0, epoch=0))
-
-
-def _forwarded(
-    screen: ScreenSpec, wanted: npt.NDArray[np.int64], statistics: str, group_size: int
+@lru_cache(maxsize=256)
+def _steps(
+    screen: ScreenSpec, asked: SplitSpec, grouped: bool, groups: int, group_size: int
 ) -> int:
-    """Return how many sites are forwarded to predict some: they, and what normalises them.
+    """Return an epoch's steps, of the plan that the run would take."""
+    train = _split(screen, asked).train
+    if grouped:
+        names = _table(screen)["experiment"].to_numpy()[train]
+        plan = loader.one_experiment_groups(train, names, groups, group_size, seed=0, epoch=0)
+    else:
+        plan = loader.shuffled(train, groups, group_size, seed=0, epoch=0)
+    return len(plan)
 
-    Statistics that are exact layer by layer take one pass a layer and are counted as one.
+
+@lru_cache(maxsize=256)
+def _forwarded(
+    screen: ScreenSpec, asked: SplitSpec, statistics: str, group_size: int
+) -> tuple[int, int]:
+    """Return how many sites go forward to predict all, and to predict those not trained on.
+
+    They, and what normalises them. Statistics that are exact layer by layer take one pass a layer
+    and are counted as one.
     """
-    total = 0
-    for name, table in _experiments(screen).items():
-        own = np.flatnonzero(np.isin(table.index, wanted))
-        if len(own):
-            for pool in pools(table, name, own, statistics, group_size):
-                total += len(pool.asked) + len(pool.members)
-    return total
+    split = _split(screen, asked)
+    everything = np.concatenate(list(split.sides.values()))
+
+    def passed(wanted: npt.NDArray[np.int64]) -> int:
+        total = 0
+        for name, table in _experiments(screen).items():
+            own = np.flatnonzero(np.isin(table.index, wanted))
+            if len(own):
+                for pool in pools(table, name, own, statistics, group_size):
+                    total += len(pool.asked) + len(pool.members)
+        return total
+
+    return passed(everything), passed(np.setdiff1d(everything, split.train))
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,14 @@ import dataclasses
 import pytest
 
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.catalogue import CATALOGUE, negative_controls, runs_for, table1
+from rxrx_lib.study.catalogue import (
+    CATALOGUE,
+    evaluations,
+    negative_controls,
+    runs_for,
+    separated_runs,
+    table1,
+)
 from rxrx_lib.study.profiles import PROFILES, Profile, Replicate, profile
 
 TRAINED = {name: each for name, each in PROFILES.items() if each.replicates}
@@ -48,6 +55,16 @@ def test_replicates_are_the_same_for_every_method_so_that_differences_are_paired
 def test_only_the_method_tells_two_runs_of_a_replicate_and_split_apart(plan: Profile) -> None:
     for spec in table1(plan):
         assert dataclasses.replace(spec, method="baseline") in table1(plan)
+
+
+@each_profile
+def test_runs_are_measured_in_training_where_a_page_draws_their_curve_and_nowhere_else(
+    plan: Profile,
+) -> None:
+    drawn = {spec.id for spec in [*separated_runs(plan), *CATALOGUE["table4"](plan)]}
+    assert evaluations(plan) == dict.fromkeys(drawn, plan.evaluate_every)
+    assert drawn < {spec.id for spec in runs_for(CATALOGUE, plan)}
+    assert evaluations(dataclasses.replace(plan, evaluate_every=0)) == {}
 
 
 def test_what_is_reported_comes_from_screens_that_nothing_was_tuned_on() -> None:

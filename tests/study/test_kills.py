@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from rxrx_lib.study import runs
+from rxrx_lib.models.network import Network
+from rxrx_lib.study import runs, stages
 from rxrx_lib.study.execute import Runtime, run_one
 from rxrx_lib.study.spec import RunSpec
 from rxrx_lib.training import checkpoint
@@ -25,7 +27,8 @@ EVERY_STEP = Hardware(device="cpu", checkpoint_seconds=0.0)
 
 
 def execute(spec: RunSpec, data: Path, store: Path) -> None:
-    run_one(spec, Runtime(data=data, runs=store, hardware=EVERY_STEP, evaluate_every=2))
+    every = {spec.id: 2}
+    run_one(spec, Runtime(data=data, runs=store, hardware=EVERY_STEP, evaluate_every=every))
 
 
 def position(run: runs.Run) -> tuple[int, int]:
@@ -56,7 +59,7 @@ def test_a_run_killed_ten_times_at_random_moments_ends_in_the_bits_of_an_undistu
     assert positions == sorted(set(positions))
     execute(SPEC, release, tmp_path / "killed")
     assert len(run.provenance()["attempts"]) == KILLS + 1
-    undisturbed = Runtime(data=release, runs=tmp_path / "undisturbed", evaluate_every=2)
+    undisturbed = Runtime(data=release, runs=tmp_path / "undisturbed", evaluate_every={SPEC.id: 2})
     run_one(SPEC, undisturbed)
     same_bits(runs.open_run(undisturbed.runs, SPEC), run)
 
@@ -65,8 +68,30 @@ def test_the_history_has_the_test_accuracy_where_it_was_asked_for(
     release: Path, tmp_path: Path
 ) -> None:
     spec = run_spec("adabn", BY_SITE, epochs=4)
-    run_one(spec, Runtime(data=release, runs=tmp_path, evaluate_every=2))
+    run_one(spec, Runtime(data=release, runs=tmp_path, evaluate_every={spec.id: 2}))
     run = runs.open_run(tmp_path, spec)
     history = pd.read_csv(run.result / "history.csv")
     assert history["test_accuracy"].notna().tolist() == [False, True, False, True]
     assert history["test_accuracy"].iloc[-1] == run.metrics()["accuracy"]
+
+
+def test_the_end_of_a_history_is_the_runs_own_accuracy_which_is_not_measured_twice(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, measured = run_spec("adabn", BY_SITE, epochs=3), []
+    real = stages.test_accuracy
+
+    def test_accuracy(network: Network, work: stages.Work, masked: tuple[int, ...]) -> float:
+        measured.append(real(network, work, masked))
+        return measured[-1]
+
+    monkeypatch.setattr(stages, "test_accuracy", test_accuracy)
+    for store, every in (("each", 1), ("second", 2), ("none", 0)):
+        asked = {spec.id: every}
+        run_one(spec, Runtime(data=release, runs=tmp_path / store, evaluate_every=asked))
+        run = runs.open_run(tmp_path / store, spec)
+        history = pd.read_csv(run.result / "history.csv")["test_accuracy"]
+        assert history.iloc[-1] == run.metrics()["accuracy"]
+        assert history.iloc[:-1].dropna().tolist() == measured
+        measured.clear()
+    assert history.notna().sum() == 1
