@@ -46,7 +46,7 @@ def negative_controls(profile: Profile) -> list[RunSpec]:
     if profile.screen is None:
         return []  # the release's effects cannot be switched off
     specs = []
-    for replicate in profile.replicates:
+    for replicate in profile.replicates[: profile.control_replicates]:
         specs += [
             profile.run("baseline", SEPARATED, replicate, technical=0.0),
             profile.run("adabn", SEPARATED, replicate, technical=0.0),
@@ -125,9 +125,10 @@ def evaluations(profile: Profile) -> dict[str, int]:
     dict
         Ids to the epochs between two measurements; empty where the profile asks for none.
     """
-    every = profile.evaluate_every
-    drawn = [*separated_runs(profile), *table4(profile)] if every else []
-    return {spec.id: every for spec in drawn}
+    every, few = profile.evaluate_every, profile.few_experiments_evaluate_every
+    found = {spec.id: every for spec in separated_runs(profile)}
+    found |= {spec.id: every if few is None else few for spec in table4(profile)}
+    return found if every else {}
 
 
 def items_of(profile: Profile) -> list[str]:

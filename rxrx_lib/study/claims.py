@@ -140,8 +140,9 @@ def verdict_claim(verdict: Verdict) -> str:
     found, title = verdict.found, CONTROL_TITLES[verdict.control]
     outcome = "It holds" if verdict.holds else "IT DOES NOT HOLD"
     if verdict.control == "technical_off":
-        wide = found.n > 1 and not verdict.low <= found.low <= found.high <= verdict.high
-        doubt = " These replicates cannot exclude a larger difference." if wide else ""
+        narrow = found.n > 1 and verdict.low <= found.low <= found.high <= verdict.high
+        these = "One replicate" if found.n == 1 else "These replicates"
+        doubt = "" if narrow else f" {these} cannot exclude a larger difference."
         return (
             f"{title}: AdaBN minus baseline is {signed(found.mean)} points"
             f"{_spread(found, signed)}; {verdict.high:g} either way are allowed. {outcome}.{doubt}"

@@ -53,8 +53,12 @@ class Profile:
     """Of the trade-off curve, rising; 0, the method without reversal, is added to them."""
     curve_replicates: int = 1
     """How many of the replicates, the first ones, a curve or an ablation is measured in."""
+    control_replicates: int | None = None
+    """The same of the negative controls, whose outcome is known beforehand; None for all."""
     few_experiments_epochs: int | None = None
     """Of the trainings on few experiments, whose epochs have few steps; None for the recipe's."""
+    few_experiments_evaluate_every: int | None = None
+    """The same of evaluate_every, for those trainings; None for evaluate_every itself."""
     subset_replicates: int = 1
     """The same of the channel subsets, each of 63 runs."""
     subset_epochs: int = 0
@@ -170,7 +174,9 @@ PROFILES = {
             recipe=LAPTOP,
             evaluate_every=3,
             reversal_coefficients=(0.1, 1.0, 10.0),
+            control_replicates=1,  # three would take a minute more, and the study has five
             few_experiments_epochs=72,
+            few_experiments_evaluate_every=12,
             subset_epochs=8,  # two thirds: the subsets are two in five of the demo's runs
             strength_epochs=8,
         ),

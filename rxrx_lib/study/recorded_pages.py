@@ -119,6 +119,9 @@ def profile_table() -> pd.DataFrame:
         "replicates of Table 1 (screen/training seed)": lambda size: ", ".join(
             f"{each.screen_seed}/{each.seed}" for each in size.replicates
         ),
+        "replicates of negative controls": lambda size: len(
+            size.replicates[: size.control_replicates]
+        ),
         "replicates of curves and ablations": lambda size: size.curve_replicates,
         "replicates of channel subsets": lambda size: size.subset_replicates,
         "epochs of channel subsets": lambda size: size.subset_epochs or size.recipe.epochs,

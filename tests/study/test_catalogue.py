@@ -61,9 +61,13 @@ def test_only_the_method_tells_two_runs_of_a_replicate_and_split_apart(plan: Pro
 def test_runs_are_measured_in_training_where_a_page_draws_their_curve_and_nowhere_else(
     plan: Profile,
 ) -> None:
-    drawn = {spec.id for spec in [*separated_runs(plan), *CATALOGUE["table4"](plan)]}
-    assert evaluations(plan) == dict.fromkeys(drawn, plan.evaluate_every)
-    assert drawn < {spec.id for spec in runs_for(CATALOGUE, plan)}
+    plain, few = separated_runs(plan), CATALOGUE["table4"](plan)
+    found = evaluations(plan)
+    assert found.keys() == {spec.id for spec in [*plain, *few]}
+    assert {found[spec.id] for spec in plain} == {plan.evaluate_every}
+    assert {found[spec.id] for spec in few} == {
+        plan.few_experiments_evaluate_every or plan.evaluate_every
+    }
     assert evaluations(dataclasses.replace(plan, evaluate_every=0)) == {}
 
 
@@ -102,7 +106,8 @@ def test_negative_controls_switch_one_thing_off_each() -> None:
         ("baseline", 1.0, 1.0, "shuffled"),
         ("baseline", 1.0, 0.0, "true"),
     ]
-    assert seen == each * len(plan.replicates)
+    assert seen == each * plan.control_replicates
+    assert len(negative_controls(PROFILES["study"])) == 4 * 5
 
 
 def test_the_release_has_no_negative_controls_since_its_effects_cannot_be_switched_off() -> None:

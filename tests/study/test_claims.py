@@ -153,7 +153,9 @@ def test_a_control_at_chance_says_what_luck_reaches(mean: float, outcome: str) -
 def test_a_control_of_one_replicate_gives_no_interval() -> None:
     found = t_interval([1.0])
     verdict = Verdict(control="technical_off", expected=0.0, found=found, low=-3.0, high=3.0)
-    assert "+1.0 points (one replicate);" in verdict_claim(verdict)
+    sentence = verdict_claim(verdict)
+    assert "+1.0 points (one replicate);" in sentence
+    assert sentence.endswith("It holds. One replicate cannot exclude a larger difference.")
 
 
 def counted(results: pd.DataFrame) -> pd.DataFrame:
