@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-EVERY_SECONDS = 1.0
+EVERY_SECONDS = 5.0
+"""Looking takes a twentieth of a second, in which a process may have to wait for its memory."""
 
 
 def main() -> None:

@@ -20,6 +20,11 @@ T = TypeVar("T")
 DASK_SETTINGS = {
     "distributed.worker.daemon": False,  # else a loader with worker processes cannot start
     "distributed.scheduler.worker-ttl": "1 hour",  # a step may hold the interpreter for long
+    # It looks into every worker a hundred times a second, for a dashboard that is not there; with
+    # the two that follow, a run took a tenth longer.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
 }
 # Dask's own default returns freed memory to the system at once. A training step allocates the same
 # few megabytes again and again, and spent more time on page faults than on arithmetic.
