@@ -46,7 +46,7 @@ def negative_controls(profile: Profile) -> list[RunSpec]:
     if profile.screen is None:
         return []  # the release's effects cannot be switched off
     specs = []
-    for replicate in profile.replicates[: profile.control_replicates]:
+    for replicate in profile.with_control_replicates().replicates:
         specs += [
             profile.run("baseline", SEPARATED, replicate, technical=0.0),
             profile.run("adabn", SEPARATED, replicate, technical=0.0),

@@ -102,6 +102,10 @@ class Profile:
         """Return the same size with no more replicates than a curve or an ablation has."""
         return dataclasses.replace(self, replicates=self.replicates[: self.curve_replicates])
 
+    def with_control_replicates(self) -> Profile:
+        """Return the same size with no more replicates than the negative controls have."""
+        return dataclasses.replace(self, replicates=self.replicates[: self.control_replicates])
+
     def held_out_training(self, replicate: Replicate) -> SplitSpec:
         """Return the split to choose by; another draw in each replicate."""
         return SplitSpec(name="held_out_training", seed=replicate.seed)

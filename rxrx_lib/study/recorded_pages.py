@@ -120,7 +120,7 @@ def profile_table() -> pd.DataFrame:
             f"{each.screen_seed}/{each.seed}" for each in size.replicates
         ),
         "replicates of negative controls": lambda size: len(
-            size.replicates[: size.control_replicates]
+            size.with_control_replicates().replicates
         ),
         "replicates of curves and ablations": lambda size: size.curve_replicates,
         "replicates of channel subsets": lambda size: size.subset_replicates,
