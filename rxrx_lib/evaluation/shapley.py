@@ -64,11 +64,23 @@ def channel_shapley(value: Mapping[frozenset[int], float]) -> NDArray[np.float64
 
 
 def _exact_explainer() -> Any:
-    """Import shap now: with what it compiles, its first use takes five seconds of a core."""
+    """Import shap now, with its loops left to the interpreter, to the same bits.
+
+    Numba would compile them for three to five seconds of every process, and over 64 subsets they
+    take a millisecond.
+    """
+    import numba
+
+    settings: Any = numba.config
+    before = settings.DISABLE_JIT
     with warnings.catch_warnings():
         # What shap imports warns of older names, and of a notebook without widgets.
         warnings.simplefilter("ignore")
-        from shap import ExactExplainer
+        try:
+            settings.DISABLE_JIT = True
+            from shap import ExactExplainer
+        finally:
+            settings.DISABLE_JIT = before
     return ExactExplainer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numba
 import numpy as np
 import pytest
 
@@ -89,6 +90,12 @@ def test_a_subset_of_other_channels_is_refused() -> None:
 def test_nothing_is_printed_since_a_page_would_show_it(capfd: pytest.CaptureFixture[str]) -> None:
     channel_shapley(drawn(0))
     assert capfd.readouterr() == ("", "")
+
+
+def test_numba_compiles_for_others_as_before() -> None:
+    before = numba.config.DISABLE_JIT
+    channel_shapley(drawn(0))
+    assert numba.config.DISABLE_JIT == before
 
 
 def test_there_are_63_subsets_of_the_screens_channels() -> None:
