@@ -95,7 +95,7 @@ def test_nothing_is_printed_since_a_page_would_show_it(capfd: pytest.CaptureFixt
 def test_numba_compiles_for_others_as_before() -> None:
     before = numba.config.DISABLE_JIT
     channel_shapley(drawn(0))
-    assert numba.config.DISABLE_JIT == before
+    assert before == numba.config.DISABLE_JIT
 
 
 def test_there_are_63_subsets_of_the_screens_channels() -> None:

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
 
 from rxrx_lib.evaluation.experiment_purity import neighbour_purity, purity_chance
 from rxrx_lib.models.methods import METHODS
@@ -136,7 +137,9 @@ def test_a_layout_whose_settings_nobody_knows_is_not_shown(tmp_path: Path, flat:
     assert mixing.layouts(SPECS, tmp_path) == []
 
 
-def test_umap_is_called_with_the_settings_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_umap_gets_the_settings_that_are_kept_and_the_nearest_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     called: list[dict[str, Any]] = []
 
     class Umap:
@@ -147,10 +150,16 @@ def test_umap_is_called_with_the_settings_that_are_kept(monkeypatch: pytest.Monk
             return embedding[:, :2]
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
-    mixing.umap_plane(np.ones((30, 4), np.float32))
-    mixing.umap_plane(np.ones((9, 4), np.float32))
-    assert called[0] == mixing.UMAP_SETTINGS | {"n_jobs": 1}
-    assert called[1] == called[0] | {"n_neighbors": 8}
+    draw = np.random.default_rng(0)
+    for sites, looked_at in ((30, 15), (9, 8)):
+        embedding = draw.normal(size=(sites, 4)).astype(np.float32)
+        mixing.umap_plane(embedding)
+        settings = called.pop()
+        places, distances = settings.pop("precomputed_knn")
+        assert settings == mixing.UMAP_SETTINGS | {"n_jobs": 1, "n_neighbors": looked_at}
+        apart = cdist(embedding, embedding, "cosine")
+        np.testing.assert_array_equal(places, apart.argsort(axis=1)[:, :looked_at])
+        np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :looked_at], atol=1e-6)
 
 
 def test_a_layout_of_the_releases_huvec_experiments_is_small_enough_to_be_shared(
