@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -56,27 +57,29 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
         If a run failed, or the book could not be built without a warning.
     """
     specs = runs_for(items_of(profile), profile)
-    require(
-        specs,
-        data=root / "data",
-        store=root / "runs",
-        evaluate_every=evaluations(profile),
-        workers=workers,
-        progress=Progress(),
-    )
-    after_runs.require_derived(
-        after_runs.steps(items_of(profile), profile),
-        data=root / "data",
-        store=root / "runs",
-        workers=workers,
-    )
-    chapters = root / "book" / "chapters"
-    chapters.mkdir(exist_ok=True)
-    inputs = [profile.name, *(spec.id for spec in specs), code_digest(), str(library_versions())]
-    inputs += [embeddings.fingerprint(root / "data"), recorded.fingerprint(root)]
-    if profile.chapters is not None:
-        to_stderr(embeddings.origin(root / "data"))
-    executed = _make_chapters(root, profile, inputs, workers)
+    with executor(workers) as engine:
+        require(
+            specs,
+            data=root / "data",
+            store=root / "runs",
+            evaluate_every=evaluations(profile),
+            engine=engine,
+            progress=Progress(),
+        )
+        after_runs.require_derived(
+            after_runs.steps(items_of(profile), profile),
+            data=root / "data",
+            store=root / "runs",
+            engine=engine,
+        )
+        chapters = root / "book" / "chapters"
+        chapters.mkdir(exist_ok=True)
+        inputs = [profile.name, *(spec.id for spec in specs), code_digest()]
+        inputs += [str(library_versions()), embeddings.fingerprint(root / "data")]
+        inputs += [recorded.fingerprint(root)]
+        if profile.chapters is not None:
+            to_stderr(embeddings.origin(root / "data"))
+        executed = _make_chapters(root, profile, inputs, engine)
     rows = ledger(root / "runs", profile)
     (chapters / "headline.md").write_text(status.headline(rows), encoding="utf-8")
     (chapters / "status.md").write_text(
@@ -87,7 +90,7 @@ def make_book(root: Path, profile: Profile, *, workers: int) -> Path:
 
 
 def _make_chapters(
-    root: Path, profile: Profile, inputs: Sequence[str], workers: int
+    root: Path, profile: Profile, inputs: Sequence[str], engine: Executor
 ) -> dict[str, dict[str, Any]]:
     """Execute the notebooks of the profile's book, several at a time, and return them by name."""
     sources = sorted((root / "notebooks").glob("*.md"))
@@ -97,14 +100,13 @@ def _make_chapters(
         if source not in wanted:
             write_stand_in(source, targets[source], profile)
     stale = [each for each in wanted if not _is_current(each, targets[each], inputs)]
-    # Processes, since papermill changes the folder of its own.
-    with executor(min(workers, len(stale))) as engine:
-        waiting = [
-            engine.submit(execute_notebook, source, targets[source], profile, root, inputs)
-            for source in stale
-        ]
-        for each in waiting:
-            each.result()
+    # In processes, since papermill changes the folder of its own.
+    waiting = [
+        engine.submit(execute_notebook, source, targets[source], profile, root, inputs)
+        for source in stale
+    ]
+    for each in waiting:
+        each.result()
     return {source.stem: read_notebook(targets[source]) for source in wanted}
 
 

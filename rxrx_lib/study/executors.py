@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
 from rxrx_lib.study.cluster import joined
@@ -66,12 +67,12 @@ class DaskExecutor(Executor):
     Parameters
     ----------
     client
-        A Dask client.
+        Returns a Dask client; called once, when there is something to send.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Callable[[], Any]) -> None:
         # pure=False: a run is executed because of what it leaves on disk, not for its value
-        self.calls = client.get_executor(pure=False)
+        self._calls = cache(lambda: client().get_executor(pure=False))
 
     def submit(
         self, function: Callable[P, T], /, *arguments: P.args, **keywords: P.kwargs
@@ -80,7 +81,7 @@ class DaskExecutor(Executor):
 
         The future's exception is :class:`GivenUp` where the cluster, and not the function, failed.
         """
-        called = self.calls.submit(one_at_a_time, function, *arguments, **keywords)
+        called = self._calls().submit(one_at_a_time, function, *arguments, **keywords)
         told: Future[T] = Future()
         called.add_done_callback(lambda call: _tell(call, told))
         return told
@@ -119,7 +120,8 @@ def executor(
     Parameters
     ----------
     workers
-        Processes on this machine; 0 executes in this process. Ignored with ``scheduler``.
+        Processes on this machine, started when there is something to send; 0 executes in this
+        process. Ignored with ``scheduler``.
     scheduler
         Address of a running Dask scheduler, whose workers are used instead.
     say
@@ -137,34 +139,41 @@ def executor(
     if scheduler is None and workers == 0:
         yield SerialExecutor()
         return
-    with _client(workers, scheduler, say) as client:
-        yield DaskExecutor(client)
+    with ExitStack() as opened:
+        if scheduler is None:
+            yield DaskExecutor(lambda: opened.enter_context(_started(workers)))
+        else:
+            _hush_dask()
+            client = opened.enter_context(joined(scheduler, say))
+            yield DaskExecutor(lambda: client)
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None, say: Callable[[str], None]) -> Iterator[Any]:
+def _started(workers: int) -> Iterator[Any]:
+    """Give a Dask client of worker processes on this machine."""
     import dask
     import distributed
 
+    _hush_dask()
     settings = DASK_SETTINGS | {"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}
-    # Its warnings on workers that are stopped in the middle of a run would bury our own lines.
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # the limit would count memory-mapped files and kill workers
+            dashboard_address=None,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.run(_prepare_worker)
+        yield client
+
+
+def _hush_dask() -> None:
+    """Let warnings on workers that are stopped in the middle of a run not bury our own lines."""
+    importlib.import_module("distributed")  # which sets levels of its own
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    with dask.config.set(settings):
-        if scheduler is not None:
-            with joined(scheduler, say) as client:
-                yield client
-            return
-        with (
-            distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=0,  # the limit would count memory-mapped files and kill workers
-                dashboard_address=None,
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            client.run(_prepare_worker)
-            yield client
 
 
 def _prepare_worker() -> None:

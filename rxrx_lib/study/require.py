@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ def require(
     evaluate_every: Mapping[str, int] | None = None,
     workers: int = 0,
     scheduler: str | None = None,
+    engine: Executor | None = None,
     weights: Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -61,6 +64,8 @@ def require(
     scheduler
         Address of a Dask scheduler to train on instead. Its workers see the same folders under the
         same paths.
+    engine
+        An open executor to train in instead, which several calls may share.
     weights
         File of weights for the runs whose spec names some.
     progress
@@ -90,8 +95,9 @@ def require(
         progress = progress or Progress()
         if hint := _other_store(store):
             progress.write(hint)
-        with executor(workers, scheduler, progress.write) as engine:
-            failed = run_many(specs, runtime, engine, progress)
+        opened = executor(workers, scheduler, progress.write)
+        with nullcontext(engine) if engine else opened as ready:
+            failed = run_many(specs, runtime, ready, progress)
         _require_done(specs, failed, runtime.runs)
     return gather(specs, store)
 

@@ -7,6 +7,7 @@ import functools
 import json
 import pickle
 import shutil
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 from rxrx_lib import cli
 from rxrx_lib.cli import studies
 from rxrx_lib.study import after_runs, mixing, runs, stages, together
-from rxrx_lib.study.after_runs import DERIVATIONS, Derivation, Step, require_derived, steps
+from rxrx_lib.study.after_runs import Step, require_derived, steps
 from rxrx_lib.study.archive import done_runs, export
 from rxrx_lib.study.catalogue import CATALOGUE
+from rxrx_lib.study.derivations import DERIVATIONS, Derivation
 from rxrx_lib.study.execute import Runtime, run_one
+from rxrx_lib.study.executors import SerialExecutor
 from rxrx_lib.study.kept import NotKept
 from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.progress import Progress
@@ -109,12 +112,13 @@ class Names:
         self.error, self.fails = error, fails
         self.made: list[RunSpec] = []
 
-    def steps(self) -> list[Step]:
+    def steps(self, *, in_one_process: bool = False) -> list[Step]:
         derivation = Derivation(
             words="names",
             specs=lambda profile: SPECS,
             lacking=lambda spec, store: not (store / spec.id / "name").exists(),
             make=self.make,
+            in_one_process=in_one_process,
         )
         return [Step(derivation, spec) for spec in SPECS]
 
@@ -132,10 +136,29 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_one_that_fails_is_named_and_the_others_are_made(store: Path) -> None:
-    names = Names(OSError("disk full"), SPECS[1])
+class Counting(SerialExecutor):
+    """Counts what it is sent, each of which is one process's to do."""
+
+    sent = 0
+
+    def submit(self, *words: Any, **named: Any) -> Future[Any]:
+        self.sent += 1
+        return super().submit(*words, **named)
+
+
+@pytest.mark.parametrize(("in_one_process", "calls"), [(False, 3), (True, 1)])
+def test_one_that_fails_is_named_and_the_others_are_made(
+    store: Path, in_one_process: bool, calls: int
+) -> None:
+    names, engine = Names(OSError("disk full"), SPECS[1]), Counting()
     with pytest.raises(RunsFailed) as failed:
-        require_derived(names.steps(), store=store, progress=Progress(write=str))
+        require_derived(
+            names.steps(in_one_process=in_one_process),
+            store=store,
+            engine=engine,
+            progress=Progress(write=str),
+        )
+    assert engine.sent == calls
     first, second = str(failed.value).splitlines()
     assert first == "1 of what runs give were not made:"
     assert second == f"{SPECS[1].id}  names of {SPECS[1]}: disk full"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -254,12 +255,12 @@ def test_what_a_cluster_does_to_a_run_is_said_in_words() -> None:
     }
     for error, words in ends.items():
         future: Future[str] = Future()
-        told = DaskExecutor(FakeClient("", ends=future)).submit(str)
+        told = DaskExecutor(partial(FakeClient, "", ends=future)).submit(str)
         future.set_exception(error)
         assert isinstance(told.exception(timeout=1), GivenUp)
         assert str(told.exception()).startswith(words)
     future = Future()
-    told = DaskExecutor(FakeClient("", ends=future)).submit(str)
+    told = DaskExecutor(partial(FakeClient, "", ends=future)).submit(str)
     future.set_exception(OSError("the disk is full"))
     assert str(told.exception(timeout=1)) == "the disk is full"
 

@@ -14,8 +14,9 @@ from rxrx_lib.data.simulator import ScreenSpec
 from rxrx_lib.evaluation.metrics import perturbation_accuracy
 from rxrx_lib.models.methods import METHODS
 from rxrx_lib.study import runs, stages
-from rxrx_lib.study.after_runs import DERIVATIONS, Step, require_derived
+from rxrx_lib.study.after_runs import Step, require_derived
 from rxrx_lib.study.archive import done_runs, export
+from rxrx_lib.study.derivations import DERIVATIONS
 from rxrx_lib.study.derived import own_prediction
 from rxrx_lib.study.execute import Runtime, run_one
 from rxrx_lib.study.merge import merge
