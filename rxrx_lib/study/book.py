@@ -12,17 +12,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
-from rxrx_lib.study import after_runs, embeddings, notebooks, recorded, status
+from rxrx_lib.study import after_runs, embeddings, notebooks, recorded, recorded_pages, status
 from rxrx_lib.study.catalogue import evaluations, items_of, runs_for
 from rxrx_lib.study.executors import executor
 from rxrx_lib.study.ledger import ledger
 from rxrx_lib.study.notebooks import read_notebook
 from rxrx_lib.study.pages import data_badge
-from rxrx_lib.study.profiles import Profile
+from rxrx_lib.study.profiles import PROFILES, Profile
 from rxrx_lib.study.progress import Progress, to_stderr
 from rxrx_lib.study.provenance import library_versions
 from rxrx_lib.study.require import require
@@ -100,8 +100,13 @@ def _make_chapters(
         if source not in wanted:
             write_stand_in(source, targets[source], profile)
     stale = [each for each in wanted if not _is_current(each, targets[each], inputs)]
-    # In processes, since papermill changes the folder of its own.
-    waiting = [
+    # In processes, since papermill changes the folder of its own. What is recorded is unpacked by
+    # one of them, before the first notebooks would do that each for itself.
+    waiting: list[Future[Any]] = [
+        engine.submit(recorded.recorded_store, PROFILES[recorded_pages.NAME], root)
+        for _ in stale[:1]
+    ]
+    waiting += [
         engine.submit(execute_notebook, source, targets[source], profile, root, inputs)
         for source in stale
     ]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Collection
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rxrx_lib.models.methods import METHODS
-from rxrx_lib.study.reduction import REDUCED_FILE, SITES_FILE, restored
+from rxrx_lib.study.reduction import REDUCED_FILE, SITES_FILE, answered_sites, unpacked_sites
 from rxrx_lib.study.runs import Run
 from rxrx_lib.study.spec import PredictSpec
+
+NO_NPZ = (ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What reading a file raises that is no npz file, or half of one."""
 
 
 class NotKept(RuntimeError):
@@ -62,10 +67,10 @@ def arrays_of(prediction: Path, names: Collection[str] | None = None) -> dict[st
     if whole.exists():
         arrays, lacks = read_npz(whole, names), "its predictions were made without"
     elif (prediction / REDUCED_FILE).exists():
-        sites = read_npz(prediction.parents[1] / SITES_FILE)
+        content = (prediction.parents[1] / SITES_FILE).read_bytes()
         try:
-            arrays = restored(sites, read_npz(prediction / REDUCED_FILE))
-        except (KeyError, IndexError, ValueError, TypeError, OverflowError) as error:
+            arrays = answered_sites(_sites(content), read_npz(prediction / REDUCED_FILE))
+        except (KeyError, IndexError, TypeError, OverflowError, *NO_NPZ) as error:
             raise ValueError(
                 f"{prediction / REDUCED_FILE} and {SITES_FILE} do not belong together ({error}); "
                 "move the run away and merge it again."
@@ -88,7 +93,21 @@ def arrays_of(prediction: Path, names: Collection[str] | None = None) -> dict[st
 def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
     """Read arrays of an npz file, those of some names or all; names that it lacks are left out."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files if names is None or name in names}
-    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        with path.open("rb") as file:
+            return _loaded(file, names)
+    except NO_NPZ as error:
         raise ValueError(f"{path} is no npz file ({error}); move it away and run again.") from error
+
+
+def _loaded(file: BinaryIO, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files if names is None or name in names}
+
+
+@lru_cache(maxsize=64)
+def _sites(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the sites that a file names, once for all runs that predicted the same ones."""
+    sites = unpacked_sites(_loaded(BytesIO(content)))
+    for column in sites.values():
+        column.flags.writeable = False
+    return sites

@@ -111,7 +111,11 @@ def restored(packed: Arrays, answers: Arrays) -> dict[str, NDArray[Any]]:
         ``predicted_experiment`` is empty but on the test side of a stratified split. Rows by
         experiment and in it by name of the site.
     """
-    sites = unpacked_sites(packed)
+    return answered_sites(unpacked_sites(packed), answers)
+
+
+def answered_sites(sites: Arrays, answers: Arrays) -> dict[str, NDArray[Any]]:
+    """Return what :func:`restored` does, from sites that are unpacked already."""
     there = np.unpackbits(answers["rows"], count=sites["site_id"].size).astype(bool)
     arrays = {name: sites[name][there] for name in PLAIN} | {name: sites[name] for name in SCALARS}
     predicted = (arrays["sirna_id"] + answers["sirna_shift"]) % int(sites["classes"])

@@ -120,7 +120,8 @@ def _require_sound(run: runs.Run) -> None:
     if spec["method"] in METHODS:
         own = run.stored_prediction(PredictSpec(statistics=METHODS[spec["method"]].statistics))
         if own is not None:
-            _require_sound_prediction(run, own)
+            if fault := prediction_fault(run, own):  # which keeps what it finds
+                raise Unsound(fault)
             if runs.read_json(own / "metrics.json") != metrics:
                 raise Unsound(f"{run.result}/metrics.json differs from {own}/metrics.json")
 

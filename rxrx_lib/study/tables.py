@@ -160,15 +160,19 @@ def replicate_values(
     """
     if results.empty or metric not in results:
         return {}
-    chosen = results[(results["method"] == method) & (results["split"] == split)]
-    chosen = chosen[chosen[metric].notna()]
-    twice = chosen.loc[chosen["replicate"].duplicated(), "replicate"]
-    if len(twice):
+    # In numpy, since a book asks thousands of times and pandas takes a millisecond each.
+    column = results[metric].to_numpy()
+    wanted = (results["method"].to_numpy() == method) & (results["split"].to_numpy() == split)
+    wanted &= results[metric].notna().to_numpy()
+    replicates = results["replicate"].to_numpy()[wanted].tolist()
+    values = dict(zip(replicates, column[wanted].astype(float).tolist(), strict=True))
+    if len(values) < len(replicates):
+        twice = next(name for name in values if replicates.count(name) > 1)
         raise ValueError(
-            f"results hold several runs of {method}, {split}, replicate {twice.iloc[0]}; expected "
+            f"results hold several runs of {method}, {split}, replicate {twice}; expected "
             "one: gather the runs of one item of the catalogue."
         )
-    return dict(zip(chosen["replicate"], chosen[metric].astype(float), strict=True))
+    return values
 
 
 def unfolded(results: pd.DataFrame, metric: str) -> pd.DataFrame:
