@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -115,6 +116,7 @@ def measure(
     def portion_moments(start: int) -> tuple[Integers, Integers]:
         return of_pixels(images.read(range(start, min(start + portion, images.sites))))
 
+    _compiled()  # before several threads would
     with ThreadPoolExecutor(workers) as threads:
         parts = list(threads.map(portion_moments, range(0, images.sites, portion)))
     sums, squares = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -127,12 +129,21 @@ def of_pixels(pixels: Pixels) -> tuple[Integers, Integers]:
     The first call in a process takes a second longer: it compiles the loop.
     """
     sums, squares = np.empty((2, pixels.shape[0] * pixels.shape[1]), np.int64)
-    _add(pixels.reshape(len(sums), -1), sums, squares)
+    _compiled()(pixels.reshape(len(sums), -1), sums, squares)
     return sums.reshape(pixels.shape[:2]), squares.reshape(pixels.shape[:2])
 
 
-# Compiled, since NumPy would turn the bytes to a wider type first, which takes longer than adding.
-@numba.njit(nogil=True)
+@cache
+def _compiled() -> Any:
+    """Return :func:`_add` for numba to compile, which every page would pay for importing.
+
+    NumPy would turn the bytes to a wider type first, which takes longer than adding.
+    """
+    import numba
+
+    return numba.njit(nogil=True)(_add)
+
+
 def _add(pictures: Pixels, sums: Integers, squares: Integers) -> None:
     """Fill in the sum and the sum of squares (P,) of each of P pictures (P, H · W)."""
     for picture in range(len(pictures)):

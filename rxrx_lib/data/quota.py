@@ -7,8 +7,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 Counts = npt.NDArray[np.int64]
 
@@ -84,6 +82,10 @@ def _balanced(
     whole-numbered, and with random costs it is one random solution, the same for every solver.
     A margin misses its rounded share only where the limits leave no other way (a large price).
     """
+    # Here, since every page would pay for them, and few make a split.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array, eye_array, hstack, vstack
+
     pairs = np.arange(len(sizes))
     sums = vstack([csr_array((np.ones(len(sizes)), (group, pairs))) for group in margins])
     totals = np.concatenate([np.bincount(group, sizes).astype(np.int64) for group in margins])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from rxrx_lib.data.simulator import tables
 from rxrx_lib.data.simulator.cell_types import CellType
 from rxrx_lib.data.simulator.phenotypes import CELL_COUNT, NAMES
 from rxrx_lib.data.simulator.textures import SIDE, textures
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -163,6 +166,8 @@ def _places(
     holes; then cells push their close neighbours away. The candidates do not depend on density:
     of more cells all the fewer are some.
     """
+    from scipy.spatial import cKDTree  # which every page would pay for, and few simulate
+
     extent = side + 2 * MARGIN
     typical = kind.cells_per_field * (extent / FIELD) ** 2
     count = int(np.ceil(CANDIDATES * typical))
