@@ -102,10 +102,10 @@ def _make_chapters(
     stale = [each for each in wanted if not _is_current(each, targets[each], inputs)]
     # In processes, since papermill changes the folder of its own. What is recorded is unpacked by
     # one of them, before the first notebooks would do that each for itself.
-    waiting: list[Future[Any]] = [
-        engine.submit(recorded.recorded_store, PROFILES[recorded_pages.NAME], root)
-        for _ in stale[:1]
-    ]
+    waiting: list[Future[Any]] = []
+    if stale:
+        study = PROFILES[recorded_pages.NAME]
+        waiting.append(engine.submit(recorded.recorded_store, study, root))
     waiting += [
         engine.submit(execute_notebook, source, targets[source], profile, root, inputs)
         for source in stale
