@@ -265,6 +265,28 @@ def test_what_a_cluster_does_to_a_run_is_said_in_words() -> None:
     assert str(told.exception(timeout=1)) == "the disk is full"
 
 
+def test_workers_are_started_once_and_only_when_there_is_something_to_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, ended = [], []
+
+    @contextmanager
+    def started(workers: int) -> Iterator[FakeClient]:
+        begun.append(workers)
+        yield FakeClient("", ends=Future())
+        ended.append(workers)
+
+    monkeypatch.setattr(executors, "_started", started)
+    with executors.executor(2):
+        pass
+    assert begun == []
+    with executors.executor(2) as engine:
+        engine.submit(str)
+        engine.submit(str)
+        assert (begun, ended) == ([2], [])
+    assert ended == [2]
+
+
 def test_a_worker_with_several_threads_trains_one_run_at_a_time() -> None:
     inside, most = 0, []
     lock = threading.Lock()
