@@ -159,9 +159,8 @@ def _calls(lacking: Sequence[Step]) -> list[list[Step]]:
     """Divide steps into those that one process makes, in the order of their first ones."""
     calls: dict[Derivation | Step, list[Step]] = {}
     for step in lacking:
-        calls.setdefault(step.derivation if step.derivation.in_one_process else step, []).append(
-            step
-        )
+        shared = step.derivation if step.derivation.in_one_process else step
+        calls.setdefault(shared, []).append(step)
     return list(calls.values())
 
 
