@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 
-import numba
 import numpy as np
 import pytest
 
@@ -92,10 +93,23 @@ def test_nothing_is_printed_since_a_page_would_show_it(capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
-def test_numba_compiles_for_others_as_before() -> None:
-    before = numba.config.DISABLE_JIT
-    channel_shapley(drawn(0))
-    assert before == numba.config.DISABLE_JIT
+COMPILED = """
+import numba
+from numba.core import event
+from rxrx_lib.evaluation.shapley import SUBSETS, channel_shapley
+with event.install_recorder("numba:compile") as seen:
+    channel_shapley({frozenset(): 0.0, **{frozenset(some): 1.0 for some in SUBSETS}})
+    by_shap = len(seen.buffer)
+    numba.njit(lambda number: number + 1)(1)
+print(by_shap, len(seen.buffer) > by_shap)
+"""
+
+
+def test_numba_compiles_nothing_of_shap_and_others_as_before() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0 True\n"
 
 
 def test_there_are_63_subsets_of_the_screens_channels() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,22 @@ def test_a_book_of_some_chapters_executes_them_and_says_of_the_others_why_they_a
     assert cell["source"].startswith("# The screen\n\n:::{admonition} Not in this book\n")
     assert f"profile `{PROFILE.name}`" in cell["source"]
     assert "rxrx download" in capsys.readouterr().err
+
+
+def test_what_is_recorded_is_unpacked_once_and_before_any_notebook_asks_for_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    write = book.execute_notebook
+
+    def execute(source: Path, *words: Any) -> None:
+        happened.append(source.stem)
+        write(source, *words)
+
+    monkeypatch.setattr(book, "execute_notebook", execute)
+    monkeypatch.setattr(book.recorded, "recorded_store", lambda of, root: happened.append(of.name))
+    book.make_book(root, PROFILE, workers=0)
+    assert happened == ["study", "embeddings"]
 
 
 def test_the_status_of_a_book_without_runs_says_that_nothing_was_trained(root: Path) -> None:
